@@ -1,0 +1,10 @@
+/** The slow half: real foreign clients and killed processes, against the built packages. */
+import base from './jest.config.js';
+
+export default {
+  ...base,
+  testMatch: ['<rootDir>/test/interop/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/'],
+  testTimeout: 180_000,
+  maxWorkers: 1,
+};

@@ -1,0 +1,141 @@
+/**
+ * The outside world as a few small ports. Everything that touches clock, chance, sockets, files or
+ * the log is handed these; `node/` implements them over Node, a simulated world implements them
+ * with virtual time and faults. Nothing here copies a buffer without need.
+ */
+import type { Log } from './log.ts';
+import type { Clock, Timers } from './time.ts';
+
+export interface Random {
+  /** Unpredictable bytes. */
+  bytes(sizeBytes: number): Buffer;
+  /** A uniformly chosen integer in [0, limit); `limit` is an integer from 1 to 2^48 - 1. */
+  below(limit: number): number;
+}
+
+/** One established byte stream. All calls are safe after it closed; they then do nothing. */
+export interface Connection {
+  /** IP address of the peer, without brackets. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The local port, for logs and for telling listeners apart. */
+  readonly localPort: number;
+  /** Bytes accepted by `write` that the operating system has not taken yet. */
+  readonly unsentBytes: number;
+  /**
+   * Queues bytes; they must not change afterwards.
+   * @returns false when the peer reads slower than we write: hold back until `drain`
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Between `cork` and `uncork`, writes are gathered into one system call. */
+  cork(): void;
+  uncork(): void;
+  /** Stops and restarts `data`; a paused connection pushes back on its peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then closes our side. */
+  end(): void;
+  /** Closes at once and drops what is queued. */
+  destroy(): void;
+}
+
+/** What happens on a connection, called in order; never re-entrantly from a call on that connection. */
+export interface ConnectionHandler {
+  /** Bytes arrived. The chunk belongs to the receiver. */
+  data(chunk: Buffer): void;
+  /** The send queue is empty again after `write` returned false. */
+  drain?(): void;
+  /** The peer sent its last byte; without this handler our side is ended too. */
+  end?(): void;
+  /** The last call: the connection is gone. `error` says why, if something failed. */
+  close(error?: Error): void;
+}
+
+export interface Listener {
+  readonly host: string;
+  /** The port really bound: of interest when 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting; established connections stay. */
+  close(): Promise<void>;
+}
+
+export interface Network {
+  /**
+   * @param address `host` null or '' for all interfaces; `port` 0 for any free one
+   * @throws AddressInUse when another socket holds the port
+   */
+  listen(
+    address: { readonly host: string | null; readonly port: number },
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<Listener>;
+  /**
+   * Resolves once the connection is established; `data` cannot come before that.
+   * @throws ConnectFailed (with the reason as `cause`) when refused, unreachable, or after `timeoutMs`
+   */
+  connect(
+    address: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+    attach: (connection: Connection) => ConnectionHandler,
+  ): Promise<Connection>;
+}
+
+/** An open file. Positions are absolute; there is no cursor. Failures reject with DiskError. */
+export interface DiskFile {
+  readonly path: string;
+  sizeBytes(): Promise<number>;
+  /** Writes all buffers one after the other from `position` on, vectored; resolves when the OS has them. */
+  write(buffers: readonly Uint8Array[], position: number): Promise<void>;
+  /** Fills `target` from `position`; returns the bytes read: fewer only at the end of the file. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  /** Forces data (and the size) to the medium: fdatasync. */
+  sync(): Promise<void>;
+  /** Cuts or extends (with zeros) to exactly this size. */
+  truncate(sizeBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'directory' | 'other';
+}
+
+export interface FileStatus {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+}
+
+/** Failures reject with DiskError; a path that is not there is `null` or a no-op where said so. */
+export interface Disk {
+  /** `read`: must exist. `write`: read and write, created when missing. `create`: read and write, must not exist. */
+  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
+  /** The whole content, or null when there is no such file. For small files. */
+  readFile(path: string): Promise<Buffer | null>;
+  /** Replaces a file so that a crash leaves the old or the new content: `<path>.tmp`, sync, rename, sync of the folder. */
+  replaceFile(path: string, content: Uint8Array | string): Promise<void>;
+  /** null when there is nothing there. */
+  status(path: string): Promise<FileStatus | null>;
+  /** Sorted by name; empty when the folder is not there. */
+  list(path: string): Promise<readonly DirectoryEntry[]>;
+  /** With its parents; fine when it is there. */
+  makeDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** A file, or a folder with all that is in it; fine when it is not there. */
+  remove(path: string): Promise<void>;
+  setModifiedTime(path: string, atMs: number): Promise<void>;
+  /** Makes renames, creations and removals in this folder durable. */
+  syncDirectory(path: string): Promise<void>;
+  /**
+   * Takes a folder for this process with a lock file; the lock dies with the process, however it dies.
+   * @throws DirectoryLocked naming the holder's process id when it is known
+   */
+  lock(lockFilePath: string): Promise<{ release(): Promise<void> }>;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly network: Network;
+  readonly disk: Disk;
+  readonly log: Log;
+}
