@@ -58,6 +58,16 @@ export class AddressInUse extends OdradekError {
   }
 }
 
+/** The address to listen on cannot be bound for another reason: not ours, not allowed, no such host. */
+export class ListenFailed extends OdradekError {
+  override readonly name = 'ListenFailed';
+  readonly code = 'LISTEN_FAILED';
+  readonly retriable = false;
+  constructor(address: string, reason: string, options?: ErrorOptions) {
+    super(`cannot listen on ${address}: ${reason}`, options);
+  }
+}
+
 /** No connection came about. */
 export class ConnectFailed extends OdradekError {
   override readonly name = 'ConnectFailed';

@@ -1,0 +1,219 @@
+/**
+ * Disk over Node's file system. Reads and writes are positioned and go to libuv's pool; short writes
+ * and short reads are continued here, so nobody above sees one. The lock is in lock-file.ts.
+ */
+import { constants } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open as openFile,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DirectoryEntry, Disk, DiskFile, FileStatus } from '../environment.ts';
+import { DiskError } from '../errors.ts';
+import { takeLock } from './lock-file.ts';
+import { systemCodeOf } from './system-error.ts';
+
+const OPEN_FLAGS = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR | constants.O_CREAT,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+} as const;
+
+function diskError(error: unknown, path: string, operation: string): DiskError {
+  return new DiskError(systemCodeOf(error) ?? 'UNKNOWN', path, operation, { cause: error });
+}
+
+/** Awaits a file operation and gives its failure our name. */
+async function guarded<T>(operation: string, path: string, running: Promise<T>): Promise<T> {
+  try {
+    return await running;
+  } catch (error) {
+    throw diskError(error, path, operation);
+  }
+}
+
+/** What is left of `buffers` after their first `writtenBytes`. */
+function rest(buffers: readonly Uint8Array[], writtenBytes: number): Uint8Array[] {
+  let skip = writtenBytes;
+  const left: Uint8Array[] = [];
+  for (const buffer of buffers) {
+    if (skip >= buffer.byteLength) {
+      skip -= buffer.byteLength;
+      continue;
+    }
+    left.push(skip === 0 ? buffer : buffer.subarray(skip));
+    skip = 0;
+  }
+  return left;
+}
+
+async function writeAll(
+  handle: FileHandle,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  let left = buffers;
+  let at = position;
+  let leftBytes = 0;
+  for (const buffer of buffers) leftBytes += buffer.byteLength;
+  while (leftBytes > 0) {
+    const [first] = left;
+    const { bytesWritten } =
+      left.length === 1 && first !== undefined
+        ? await handle.write(first, 0, first.byteLength, at)
+        : await handle.writev(left, at);
+    leftBytes -= bytesWritten;
+    if (leftBytes === 0) return;
+    at += bytesWritten;
+    left = rest(left, bytesWritten);
+  }
+}
+
+class NodeFile implements DiskFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+
+  constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  async sizeBytes(): Promise<number> {
+    return (await guarded('stat', this.path, this.#handle.stat())).size;
+  }
+
+  write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return guarded('write', this.path, writeAll(this.#handle, buffers, position));
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    let filled = 0;
+    while (filled < target.byteLength) {
+      const { bytesRead } = await guarded(
+        'read',
+        this.path,
+        this.#handle.read(target, filled, target.byteLength - filled, position + filled),
+      );
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
+  }
+
+  sync(): Promise<void> {
+    return guarded('fdatasync', this.path, this.#handle.datasync());
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return guarded('truncate', this.path, this.#handle.truncate(sizeBytes));
+  }
+
+  close(): Promise<void> {
+    return guarded('close', this.path, this.#handle.close());
+  }
+}
+
+interface KindOfEntry {
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
+function kindOf(entry: KindOfEntry): DirectoryEntry['kind'] {
+  if (entry.isFile()) return 'file';
+  return entry.isDirectory() ? 'directory' : 'other';
+}
+
+/** The result, or null when there is nothing under that path. */
+async function orMissing<T>(
+  operation: string,
+  path: string,
+  running: Promise<T>,
+): Promise<T | null> {
+  try {
+    return await running;
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw diskError(error, path, operation);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await guarded('open', path, openFile(path, constants.O_RDONLY));
+  try {
+    await guarded('fsync', path, handle.sync());
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAndSync(path: string, content: Uint8Array): Promise<void> {
+  const handle = await guarded('open', path, openFile(path, 'w'));
+  try {
+    await guarded('write', path, writeAll(handle, [content], 0));
+    await guarded('fsync', path, handle.sync());
+  } finally {
+    await handle.close();
+  }
+}
+
+function byName(left: DirectoryEntry, right: DirectoryEntry): number {
+  if (left.name === right.name) return 0;
+  return left.name < right.name ? -1 : 1;
+}
+
+export function nodeDisk(): Disk {
+  /** Replacements under way, by path: two at once would share the temporary file. */
+  const replacing = new Map<string, Promise<void>>();
+
+  async function replaceNow(path: string, content: Uint8Array): Promise<void> {
+    const temporary = `${path}.tmp`;
+    await writeAndSync(temporary, content);
+    await guarded('rename', path, rename(temporary, path));
+    await syncDirectory(dirname(path));
+  }
+
+  return {
+    async open(path, mode): Promise<DiskFile> {
+      return new NodeFile(path, await guarded('open', path, openFile(path, OPEN_FLAGS[mode])));
+    },
+    readFile: (path) => orMissing('read', path, readFile(path)),
+    replaceFile(path, content): Promise<void> {
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+      const before = replacing.get(path) ?? Promise.resolve();
+      const replaced = before.catch(() => undefined).then(() => replaceNow(path, bytes));
+      replacing.set(path, replaced);
+      const forget = (): void => {
+        if (replacing.get(path) === replaced) replacing.delete(path);
+      };
+      replaced.then(forget, forget);
+      return replaced;
+    },
+    async status(path): Promise<FileStatus | null> {
+      const found = await orMissing('stat', path, stat(path));
+      if (found === null) return null;
+      return { kind: kindOf(found), sizeBytes: found.size, modifiedAtMs: found.mtimeMs };
+    },
+    async list(path): Promise<readonly DirectoryEntry[]> {
+      const found = await orMissing('readdir', path, readdir(path, { withFileTypes: true }));
+      const entries = (found ?? []).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+      return entries.sort(byName);
+    },
+    async makeDirectory(path): Promise<void> {
+      await guarded('mkdir', path, mkdir(path, { recursive: true }));
+    },
+    rename: (from, to) => guarded('rename', from, rename(from, to)),
+    remove: (path) => guarded('remove', path, rm(path, { recursive: true, force: true })),
+    setModifiedTime: (path, atMs) =>
+      guarded('utimes', path, utimes(path, atMs / 1000, atMs / 1000)),
+    syncDirectory,
+    lock: (lockFilePath) => takeLock(lockFilePath),
+  };
+}

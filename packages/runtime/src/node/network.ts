@@ -1,0 +1,215 @@
+/**
+ * Network over Node's `net`. A thin shell: chunks go up and buffers go down as they are, nothing is
+ * copied or joined here. Nagle's delay is off, keep-alive is on, and a half-closed connection
+ * stays open as long as its handler wants it.
+ */
+import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
+import type { Connection, ConnectionHandler, Listener, Network } from '../environment.ts';
+import { AddressInUse, ConnectFailed, ListenFailed } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Clock } from '../time.ts';
+import { partsOf, systemCodeOf } from './system-error.ts';
+
+/** `write` answers false while this many bytes or more wait for the operating system. */
+const SEND_QUEUE_BYTES = 256 * 1024;
+/** Idle time before the operating system probes whether the peer is still there. */
+const KEEP_ALIVE_DELAY_MS = 60_000;
+/** Connections the operating system keeps waiting until we accept them. */
+const ACCEPT_BACKLOG = 1024;
+/** At most one log line per listener in this time about connections that could not be accepted. */
+const ACCEPT_FAILURE_LOG_INTERVAL_MS = 10_000;
+
+const IPV4_IN_IPV6 = '::ffff:';
+
+/** IPv4 peers of a dual-stack socket are shown as what they are. */
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith(IPV4_IN_IPV6) ? address.slice(IPV4_IN_IPV6.length) : address;
+}
+
+const hostAndPort = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+class NodeConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  readonly #socket: Socket;
+  #drainOwed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    // The socket forgets its addresses once it is closed.
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort ?? 0;
+    this.localPort = socket.localPort ?? 0;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#socket.writable) return false;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength < SEND_QUEUE_BYTES) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#socket.writable) this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** From here on the socket's events go to `handler`. */
+  attach(handler: ConnectionHandler): void {
+    const socket = this.#socket;
+    let failure: Error | undefined;
+    socket.on('data', (chunk: Buffer) => handler.data(chunk));
+    socket.on('drain', () => {
+      if (!this.#drainOwed) return;
+      this.#drainOwed = false;
+      handler.drain?.();
+    });
+    socket.on('end', () => {
+      if (handler.end === undefined) this.end();
+      else handler.end();
+    });
+    socket.on('error', (error: Error) => {
+      failure = error;
+    });
+    socket.once('close', () => {
+      if (failure === undefined) handler.close();
+      else handler.close(failure);
+    });
+  }
+}
+
+class NodeListener implements Listener {
+  readonly host: string;
+  readonly port: number;
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+    const address = server.address();
+    this.host = typeof address === 'object' && address !== null ? address.address : '';
+    this.port = typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  close(): Promise<void> {
+    // Node's own callback waits for the last established connection; the port is free at once.
+    if (this.#server.listening) this.#server.close();
+    return Promise.resolve();
+  }
+}
+
+/** What stands behind a failed connect, in words: Node's error for several addresses has no message. */
+function reasonOf(error: unknown): string {
+  const parts = partsOf(error);
+  if (parts.length > 0) return [...new Set(parts.map(reasonOf))].join(', ');
+  switch (systemCodeOf(error)) {
+    case 'ECONNREFUSED':
+      return 'connection refused';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the host name cannot be resolved';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'the host cannot be reached';
+    case 'ETIMEDOUT':
+      return 'no answer';
+    default:
+      return String(error);
+  }
+}
+
+/** @param time what limits the log lines about failing accepts */
+export function nodeNetwork({ clock, log }: { clock: Clock; log: Log }): Network {
+  function reportAcceptFailures(server: Server, where: string): void {
+    let silentUntil = Number.NEGATIVE_INFINITY;
+    server.on('error', (error: Error) => {
+      if (clock.now() < silentUntil) return;
+      silentUntil = clock.now() + ACCEPT_FAILURE_LOG_INTERVAL_MS;
+      log.error('a connection could not be accepted', { listener: where, error });
+    });
+  }
+
+  const listen: Network['listen'] = ({ host, port }, accept) =>
+    new Promise((resolve, reject) => {
+      const server = createServer({
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+      });
+      const where = hostAndPort(host === null || host === '' ? '*' : host, port);
+      server.on('connection', (socket: Socket) => {
+        const connection = new NodeConnection(socket);
+        connection.attach(accept(connection));
+      });
+      server.once('error', (error: Error) => {
+        const taken = systemCodeOf(error) === 'EADDRINUSE';
+        reject(
+          taken
+            ? new AddressInUse(where, { cause: error })
+            : new ListenFailed(where, reasonOf(error), { cause: error }),
+        );
+      });
+      server.listen({ port, backlog: ACCEPT_BACKLOG, ...(host ? { host } : {}) }, () => {
+        server.removeAllListeners('error');
+        reportAcceptFailures(server, where);
+        resolve(new NodeListener(server));
+      });
+    });
+
+  const connect: Network['connect'] = ({ host, port, timeoutMs }, attach) =>
+    new Promise((resolve, reject) => {
+      const where = hostAndPort(host, port);
+      const socket = openSocket({
+        host,
+        port,
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+      });
+      const fail = (reason: string, options?: ErrorOptions): void => {
+        clearTimeout(timeout);
+        socket.destroy();
+        reject(new ConnectFailed(where, reason, options));
+      };
+      const timeout = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+      const failed = (error: Error): void => fail(reasonOf(error), { cause: error });
+      socket.on('error', failed);
+      socket.once('connect', () => {
+        clearTimeout(timeout);
+        const connection = new NodeConnection(socket);
+        connection.attach(attach(connection));
+        socket.off('error', failed); // Only now: without any listener an error would end the process.
+        resolve(connection);
+      });
+    });
+
+  return { listen, connect };
+}
