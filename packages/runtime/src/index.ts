@@ -1,6 +1,21 @@
+export * from './config-docs.ts';
+export * from './config-table.ts';
+export * from './config-validators.ts';
+export {
+  allowedValues,
+  type ConfigType,
+  type ConfigValue,
+  type ConfigValueTypes,
+  formatConfigValue,
+  parseConfigValue,
+  type ValueRule,
+} from './config-value.ts';
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './log.ts';
 export * from './machine.ts';
+export * from './nearest.ts';
 export { nodeEnvironment } from './node/environment.ts';
+export * from './properties.ts';
+export * from './secret.ts';
 export * from './time.ts';
