@@ -1,0 +1,107 @@
+/**
+ * What the server sees of its storage: the state as recovered, the log it appends to, snapshots.
+ *
+ * Records and snapshot entries are opaque bytes here; what is in them belongs to core/transaction.
+ * The implementation is behind `openStorage` in storage.ts.
+ */
+import type { Environment, OdradekError } from '@odradek/runtime';
+
+/** One logged transaction. */
+export interface LogRecord {
+  readonly zxid: bigint;
+  /** A slice of a read buffer that is shared with neighbours: copy what is to live on. */
+  readonly payload: Uint8Array;
+}
+
+export interface StorageOptions {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'disk' | 'log'>;
+  /** zoo.cfg's dataDir: snapshots. Ours are in the folder `odradek` below it. */
+  readonly dataDirectory: string;
+  /** zoo.cfg's dataLogDir: the transaction log; the same as dataDirectory when not configured. */
+  readonly logDirectory: string;
+  readonly settings?: Partial<StorageSettings>;
+  /**
+   * The log failed (disk full, I/O error): told once. Nothing appended since the last `durable` is
+   * acknowledged any more, now or later; the server must stop serving writes.
+   */
+  onFailure(error: OdradekError): void;
+}
+
+/** All limits of the storage, by name and unit. */
+export interface StorageSettings {
+  /** A log file is closed and a new one begun once it is this big (txnLogSizeLimitInKb). */
+  readonly logFileBytes: number;
+  /** A log file grows by this many zero bytes at a time, ahead of need (preAllocSize). */
+  readonly preallocateBytes: number;
+  /** At most this many bytes are written and synced at once. A bigger record goes alone. */
+  readonly groupBytes: number;
+  /** At most this many records are written and synced at once (maxBatchSize). */
+  readonly groupRecords: number;
+  /** From this many bytes waiting to be durable on, `isFull` says to take no more requests. */
+  readonly pendingBytes: number;
+  /** The largest record, and the largest snapshot entry (jute.maxbuffer and its headroom). */
+  readonly recordBytes: number;
+  /** A sync that takes longer is worth a line in the log (fsync.warningthresholdms). */
+  readonly slowSyncMs: number;
+  /** false: durable is called without a sync. Loses acknowledged writes in a power cut (forceSync=no). */
+  readonly forceSync: boolean;
+  /** A snapshot works this long at most before it lets other things happen. */
+  readonly snapshotSliceMs: number;
+  /** A snapshot's file is synced each time this many bytes were added, so that no sync is long. */
+  readonly snapshotSyncBytes: number;
+  /** How many snapshots purging leaves, at least 3 (autopurge.snapRetainCount). */
+  readonly retainSnapshots: number;
+  /** Purging runs at the start, after each snapshot, and this often; null: never (autopurge.purgeInterval). */
+  readonly purgeIntervalMs: number | null;
+}
+
+export interface TransactionLog {
+  /** The last zxid handed to `append`, or recovered; 0 when there is none. */
+  readonly lastZxid: bigint;
+  /** Bytes appended that are not durable yet. */
+  readonly pendingBytes: number;
+  /** More than the limit is pending: stop reading requests until `whenRoom`. */
+  readonly isFull: boolean;
+  /** Resolves when `isFull` is false, also when the log failed. */
+  whenRoom(): Promise<void>;
+  /**
+   * Queues one record; zxids must rise. Records of one turn of the event loop, and all that come
+   * while a sync runs, share the next write and sync. The bytes must not change afterwards.
+   * @param durable called in order of appending, after the sync that covers the record; never from within `append`
+   * @param failed called instead of `durable` when the log failed; never from within `append`
+   */
+  append(
+    payload: Uint8Array,
+    zxid: bigint,
+    durable: () => void,
+    failed?: (error: OdradekError) => void,
+  ): void;
+}
+
+export interface Storage {
+  /** The zxid of the snapshot below; 0 when there is none. */
+  readonly snapshotZxid: bigint;
+  /** The last zxid on disk, in log or snapshot; 0 for an empty store. */
+  readonly recoveredZxid: bigint;
+  /** The entries of the newest valid snapshot, in the order they were written; null when there is none. */
+  readonly snapshot: AsyncIterable<Uint8Array> | null;
+  /**
+   * All logged records with a zxid above `snapshotZxid`, in order. A snapshot is taken while
+   * transactions are applied, so the first of them may already be in it. Already validated.
+   */
+  readonly records: AsyncIterable<LogRecord>;
+  readonly log: TransactionLog;
+  /** What was appended (or recovered) since the newest snapshot began: for the decision to take the next. */
+  readonly sinceSnapshot: { readonly records: number; readonly bytes: number };
+  readonly snapshotRunning: boolean;
+  /**
+   * Writes a snapshot without stopping anything: `entries` is asked for more in slices of
+   * `snapshotSliceMs`, and the tree may change in between (a fuzzy snapshot). The log begins a new file.
+   * One at a time. A snapshot that fails leaves the older ones in place.
+   * @param zxid the last applied transaction at the time of this call
+   * @throws DiskError, StorageClosed when the storage is closed meanwhile
+   */
+  writeSnapshot(zxid: bigint, entries: Iterable<Uint8Array>): Promise<void>;
+  /** Makes everything appended durable, closes the files and gives the directories free. */
+  close(): Promise<void>;
+}
