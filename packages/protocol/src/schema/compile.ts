@@ -1,0 +1,119 @@
+/**
+ * Turns the declaration of one message into an encoder and a decoder for one version, by writing
+ * their source and having the engine compile it. That runs as fast as codecs written by hand, where
+ * walking the declaration for each message takes half as long again.
+ */
+import { MalformedMessage, UnencodableValue } from '../errors.ts';
+import type { Reader } from '../wire/reader.ts';
+import { readText, readUuid, writeUuid } from '../wire/text.ts';
+import type { Writer } from '../wire/writer.ts';
+import { writeDecoder } from './decode-source.ts';
+import { writeEncoder } from './encode-source.ts';
+import type { MemberNode } from './node.ts';
+import { Source } from './source.ts';
+
+export interface Codec {
+  encode(writer: Writer, body: unknown): void;
+  decode(reader: Reader): unknown;
+}
+
+/**
+ * Compiles one version of a message.
+ * @param title name and version, for error messages
+ * @param flexible compact lengths and tagged sections
+ */
+export function compile(
+  title: string,
+  members: readonly MemberNode[],
+  version: number,
+  flexible: boolean,
+): Codec {
+  const target = { version, flexible };
+  const encoder = new Source();
+  writeEncoder(encoder, members, target);
+  const decoder = new Source();
+  writeDecoder(decoder, members, target);
+  return {
+    encode: instantiate('w, m', encoder, encoderTools(title)) as Codec['encode'],
+    decode: instantiate('r', decoder, decoderTools(title)) as Codec['decode'],
+  };
+}
+
+function instantiate(
+  parameters: string,
+  source: Source,
+  tools: Readonly<Record<string, unknown>>,
+): unknown {
+  const names = ['k', ...Object.keys(tools)];
+  const text = `'use strict'; return function (${parameters}) {\n${source.text}\n};`;
+  return new Function(...names, text)(source.constants, ...Object.values(tools));
+}
+
+/** What the source of an encoder calls by name. */
+function encoderTools(title: string) {
+  return {
+    writeUuid,
+    writeBigint64,
+    totalSize,
+    isBuffer: Buffer.isBuffer,
+    bad(path: string, wanted: string, value: unknown): never {
+      throw new UnencodableValue(`${title}: ${path} is ${show(value)}, which is no ${wanted}`);
+    },
+    lacks(path: string, value: unknown): never {
+      throw new UnencodableValue(`${title} has no field ${path}, which is ${show(value)}`);
+    },
+  };
+}
+
+/** What the source of a decoder calls by name. */
+function decoderTools(title: string) {
+  return {
+    readText,
+    readUuid,
+    readBigint64,
+    short(path: string, position: number): never {
+      throw new MalformedMessage(`${title}: ${path} at byte ${position} is cut short`);
+    },
+    malformed(path: string, position: number): never {
+      throw new MalformedMessage(`${title}: ${path} before byte ${position} is not possible`);
+    },
+    far(path: string, position: number): never {
+      throw new MalformedMessage(`${title}: ${path} near byte ${position} is beyond 2^53`);
+    },
+  };
+}
+
+/** Numbers that fit are converted as plain ones: that takes half the time. */
+function readBigint64(buffer: Buffer, at: number): bigint {
+  const value = buffer.readInt32BE(at) * 0x100000000 + buffer.readUInt32BE(at + 4);
+  return Number.isSafeInteger(value) ? BigInt(value) : buffer.readBigInt64BE(at);
+}
+
+function writeBigint64(buffer: Buffer, at: number, value: bigint): boolean {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) {
+    const low = number >>> 0;
+    buffer.writeInt32BE((number - low) / 0x100000000, at);
+    buffer.writeUInt32BE(low, at + 4);
+    return true;
+  }
+  if (BigInt.asIntN(64, value) !== value) return false;
+  buffer.writeBigInt64BE(value, at);
+  return true;
+}
+
+/** The size of all buffers together; -1 when something else is among them. */
+function totalSize(buffers: readonly unknown[]): number {
+  let sizeBytes = 0;
+  for (const buffer of buffers) {
+    if (!Buffer.isBuffer(buffer)) return -1;
+    sizeBytes += buffer.length;
+  }
+  return sizeBytes;
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
+}
