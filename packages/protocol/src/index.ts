@@ -3,3 +3,4 @@ export * from './errors.ts';
 export * from './kafka/errors.ts';
 export * from './schema/index.ts';
 export * from './wire/index.ts';
+export * from './zookeeper/index.ts';

@@ -1,0 +1,253 @@
+/**
+ * Records and snapshot entries as bytes: msgpack arrays, first the kind, then its fields in a fixed
+ * order. The storage around them adds lengths and checksums and does not look inside.
+ *
+ * Numbers of kinds are part of the format on disk: they are never reused, new fields go at the end.
+ */
+import { Packr } from 'msgpackr';
+import type { StoredSession } from '../session/session-table.ts';
+import type { AclEntry } from '../tree/acl.ts';
+import type { StoredNode } from '../tree/tree.ts';
+import type { Change, TransactionRecord } from './record.ts';
+
+/** 64-bit integers come back as bigint whatever their size; other numbers as they were. */
+const packr = new Packr({
+  useRecords: false,
+  int64AsType: 'bigint',
+  // Decoded data outlives the file chunk that it was read from, which must not stay in memory for it.
+  copyBuffers: true,
+});
+
+const changeKind = {
+  create: 1,
+  delete: 2,
+  setData: 3,
+  setAcl: 4,
+  check: 5,
+  multi: 6,
+  createSession: 7,
+  closeSession: 8,
+  error: 9,
+} as const satisfies Record<Change['kind'], number>;
+
+const entryKind = { session: 1, node: 2 } as const;
+
+/** One thing that a snapshot holds. */
+export type SnapshotEntry =
+  | { readonly kind: 'session'; readonly session: StoredSession }
+  | { readonly kind: 'node'; readonly node: StoredNode };
+
+/** Bytes of ours that do not read as what they should be: damage that a checksum did not see, or a newer format. */
+export class UnreadableRecord extends Error {
+  override readonly name = 'UnreadableRecord';
+}
+
+export function encodeRecord({ zxid, timeMs, sessionId, change }: TransactionRecord): Buffer {
+  return packr.pack([zxid, timeMs, sessionId, packable(change)]);
+}
+
+/** @throws UnreadableRecord */
+export function decodeRecord(bytes: Uint8Array): TransactionRecord {
+  const fields = new Fields(unpack(bytes));
+  return {
+    zxid: fields.bigint(),
+    timeMs: fields.number(),
+    sessionId: fields.bigint(),
+    change: changeOf(new Fields(fields.next())),
+  };
+}
+
+export function encodeEntry(entry: SnapshotEntry): Buffer {
+  if (entry.kind === 'session') {
+    const { id, timeoutMs, password } = entry.session;
+    return packr.pack([entryKind.session, id, timeoutMs, password]);
+  }
+  const { node } = entry;
+  return packr.pack([
+    entryKind.node,
+    node.path,
+    node.data,
+    packableAcl(node.acl),
+    node.owner,
+    node.czxid,
+    node.mzxid,
+    node.pzxid,
+    node.ctime,
+    node.mtime,
+    node.version,
+    node.aversion,
+    node.creationCount,
+  ]);
+}
+
+/** @throws UnreadableRecord */
+export function decodeEntry(bytes: Uint8Array): SnapshotEntry {
+  const fields = new Fields(unpack(bytes));
+  const kind = fields.number();
+  if (kind === entryKind.session) {
+    const session = { id: fields.bigint(), timeoutMs: fields.number(), password: fields.bytes() };
+    return { kind: 'session', session };
+  }
+  if (kind !== entryKind.node) throw new UnreadableRecord(`snapshot entry of unknown kind ${kind}`);
+  const node: StoredNode = {
+    path: fields.text(),
+    data: fields.nullableBytes(),
+    acl: aclOf(fields.next()),
+    owner: fields.bigint(),
+    czxid: fields.bigint(),
+    mzxid: fields.bigint(),
+    pzxid: fields.bigint(),
+    ctime: fields.number(),
+    mtime: fields.number(),
+    version: fields.number(),
+    aversion: fields.number(),
+    creationCount: fields.number(),
+  };
+  return { kind: 'node', node };
+}
+
+function packable(change: Change): unknown[] {
+  const kind = changeKind[change.kind];
+  switch (change.kind) {
+    case 'create': {
+      const { path, data, acl, owner, parentCreationCount } = change;
+      return [kind, path, data, packableAcl(acl), owner, parentCreationCount];
+    }
+    case 'delete':
+    case 'check':
+      return [kind, change.path];
+    case 'setData':
+      return [kind, change.path, change.data, change.version];
+    case 'setAcl':
+      return [kind, change.path, packableAcl(change.acl), change.version];
+    case 'multi':
+      return [kind, change.changes.map(packable)];
+    case 'createSession':
+      return [kind, change.timeoutMs, change.password];
+    case 'closeSession':
+      return [kind, change.paths];
+    case 'error':
+      return [kind, change.wire, change.failedIndex];
+  }
+}
+
+function changeOf(fields: Fields): Change {
+  const kind = fields.number();
+  switch (kind) {
+    case changeKind.create:
+      return {
+        kind: 'create',
+        path: fields.text(),
+        data: fields.nullableBytes(),
+        acl: aclOf(fields.next()),
+        owner: fields.bigint(),
+        parentCreationCount: fields.number(),
+      };
+    case changeKind.delete:
+      return { kind: 'delete', path: fields.text() };
+    case changeKind.check:
+      return { kind: 'check', path: fields.text() };
+    case changeKind.setData:
+      return {
+        kind: 'setData',
+        path: fields.text(),
+        data: fields.nullableBytes(),
+        version: fields.number(),
+      };
+    case changeKind.setAcl:
+      return {
+        kind: 'setAcl',
+        path: fields.text(),
+        acl: aclOf(fields.next()),
+        version: fields.number(),
+      };
+    case changeKind.multi:
+      return {
+        kind: 'multi',
+        changes: fields.list().map((change) => changeOf(new Fields(change))),
+      };
+    case changeKind.createSession:
+      return { kind: 'createSession', timeoutMs: fields.number(), password: fields.bytes() };
+    case changeKind.closeSession:
+      return { kind: 'closeSession', paths: fields.list().map(textOf) };
+    case changeKind.error:
+      return { kind: 'error', wire: fields.number(), failedIndex: fields.number() };
+    default:
+      throw new UnreadableRecord(`transaction of unknown kind ${kind}`);
+  }
+}
+
+const packableAcl = (acl: readonly AclEntry[] | null): unknown =>
+  acl === null ? null : acl.map(({ perms, id }) => [perms, id.scheme, id.id]);
+
+function aclOf(packed: unknown): readonly AclEntry[] | null {
+  if (packed === null) return null;
+  return new Fields([packed]).list().map((entry) => {
+    const fields = new Fields(entry);
+    return { perms: fields.number(), id: { scheme: fields.text(), id: fields.text() } };
+  });
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  } catch (cause) {
+    throw new UnreadableRecord('not a msgpack value', { cause });
+  }
+}
+
+/** Takes the fields of a packed array one by one and insists on their types. */
+class Fields {
+  readonly #values: readonly unknown[];
+  #index = 0;
+
+  constructor(values: unknown) {
+    if (!Array.isArray(values)) throw new UnreadableRecord('an array of fields was expected');
+    this.#values = values;
+  }
+
+  next(): unknown {
+    const value = this.#values[this.#index];
+    if (value === undefined) throw new UnreadableRecord(`field ${this.#index} is missing`);
+    this.#index += 1;
+    return value;
+  }
+
+  number(): number {
+    const value = this.next();
+    return typeof value === 'number' ? value : this.#refuse('a number');
+  }
+
+  bigint(): bigint {
+    const value = this.next();
+    return typeof value === 'bigint' ? value : this.#refuse('a 64-bit integer');
+  }
+
+  text(): string {
+    return textOf(this.next());
+  }
+
+  bytes(): Buffer {
+    const value = this.next();
+    return Buffer.isBuffer(value) ? value : this.#refuse('bytes');
+  }
+
+  nullableBytes(): Buffer | null {
+    const value = this.next();
+    return value === null || Buffer.isBuffer(value) ? value : this.#refuse('bytes or nothing');
+  }
+
+  list(): readonly unknown[] {
+    const value = this.next();
+    return Array.isArray(value) ? value : this.#refuse('a list');
+  }
+
+  #refuse(wanted: string): never {
+    throw new UnreadableRecord(`field ${this.#index - 1} is not ${wanted}`);
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new UnreadableRecord('text was expected');
+  return value;
+}

@@ -1,0 +1,261 @@
+/**
+ * The tree of nodes: what a server knows, as of the last applied transaction.
+ *
+ * Mutators take results, not wishes: every value that a request leaves open (times, versions,
+ * sequence numbers) was fixed when its transaction was prepared. They are idempotent, because a
+ * snapshot is taken while the tree moves on: replaying transactions that it already contains must
+ * end in the same tree. So a create of what exists, a change of what is gone, and a second delete do
+ * nothing but keep the parent's counters at least as high as the transaction says.
+ * Not here: permission and version checks (../transaction/), watches (../watch/).
+ */
+import { type AclEntry, AclTable, openAcl, openEntries } from './acl.ts';
+import { kindOfOwner, Node } from './node.ts';
+import { nameOf, parentOf } from './path.ts';
+
+const ROOT = '/';
+
+/** Nodes that are there on a fresh server and cannot be deleted. */
+export const systemPaths = ['/zookeeper', '/zookeeper/quota', '/zookeeper/config'] as const;
+
+const undeletable: ReadonlySet<string> = new Set([ROOT, ...systemPaths]);
+
+/** Whether a delete of this path is refused whatever its version. */
+export const isSystemPath = (path: string): boolean => undeletable.has(path);
+
+const configEntries: readonly AclEntry[] = [{ perms: 1, id: { scheme: 'world', id: 'anyone' } }];
+
+/** A node as a snapshot holds it. */
+export interface StoredNode {
+  readonly path: string;
+  readonly data: Buffer | null;
+  /** null for the open list. */
+  readonly acl: readonly AclEntry[] | null;
+  readonly owner: bigint;
+  readonly czxid: bigint;
+  readonly mzxid: bigint;
+  readonly pzxid: bigint;
+  readonly ctime: number;
+  readonly mtime: number;
+  readonly version: number;
+  readonly aversion: number;
+  readonly creationCount: number;
+}
+
+export class Tree {
+  /** By path, parents before children. The root has two names, as in the original: `/` and the empty text. */
+  readonly #nodes = new Map<string, Node>();
+  readonly #acls = new AclTable();
+  readonly #ephemerals = new Map<bigint, Set<string>>();
+  /** Containers and TTL nodes: those that somebody must look after. */
+  readonly #mortals = new Set<Node>();
+  #dataSizeBytes = 0;
+
+  constructor() {
+    const root = new Node(ROOT, Buffer.alloc(0), openAcl, 0n, 0n, 0);
+    this.#nodes.set(ROOT, root);
+    this.#nodes.set('', root);
+    this.#dataSizeBytes = ROOT.length;
+    for (const path of systemPaths) {
+      const entries = path === '/zookeeper/config' ? configEntries : openEntries;
+      const node = new Node(path, Buffer.alloc(0), this.#acls.acquire(entries), 0n, 0n, 0);
+      this.#insert(node, this.get(parentOf(path)));
+    }
+    const config = this.get('/zookeeper/config');
+    if (config !== undefined) config.aversion = -1;
+  }
+
+  /** The node, or undefined. The empty path is the root. */
+  get(path: string): Node | undefined {
+    return this.#nodes.get(path);
+  }
+
+  /** As reported: the root counts twice. */
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  get ephemeralCount(): number {
+    let count = 0;
+    for (const paths of this.#ephemerals.values()) count += paths.size;
+    return count;
+  }
+
+  /** Bytes of paths and data, without what holding them costs. */
+  get dataSizeBytes(): number {
+    return this.#dataSizeBytes;
+  }
+
+  /** Paths that end with the session. */
+  ephemeralsOf(sessionId: bigint): ReadonlySet<string> {
+    return this.#ephemerals.get(sessionId) ?? none;
+  }
+
+  /** Sessions that own nodes, with the nodes. */
+  ephemeralOwners(): IterableIterator<[bigint, ReadonlySet<string>]> {
+    return this.#ephemerals.entries();
+  }
+
+  /** Containers and TTL nodes. */
+  mortals(): Iterable<Node> {
+    return this.#mortals;
+  }
+
+  /** Descendants, the node itself not counted. */
+  countDescendants(node: Node): number {
+    if (node.path === ROOT) return this.#nodes.size - 2;
+    let count = 0;
+    const pending = [node];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (next.children === null) continue;
+      count += next.children.size;
+      for (const name of next.children) {
+        const child = this.#nodes.get(`${next.path}/${name}`);
+        if (child !== undefined && child.children !== null) pending.push(child);
+      }
+    }
+    return count;
+  }
+
+  /** @returns the new node; undefined when it is there already or its parent is gone (replay) */
+  create(
+    path: string,
+    data: Buffer | null,
+    entries: readonly AclEntry[] | null,
+    owner: bigint,
+    parentCreationCount: number,
+    zxid: bigint,
+    timeMs: number,
+  ): Node | undefined {
+    const parent = this.#nodes.get(parentOf(path));
+    if (parent !== undefined) {
+      parent.creationCount = Math.max(parent.creationCount, parentCreationCount);
+      if (zxid > parent.pzxid) parent.pzxid = zxid;
+    }
+    if (parent === undefined || this.#nodes.has(path)) return undefined;
+    const acl = entries === null ? openAcl : this.#acls.acquire(entries);
+    const node = new Node(path, data, acl, owner, zxid, timeMs);
+    this.#insert(node, parent);
+    return node;
+  }
+
+  /** @returns the node that went; undefined when there was none (replay) */
+  delete(path: string, zxid: bigint): Node | undefined {
+    const node = this.#nodes.get(path);
+    const parent = this.#nodes.get(parentOf(path));
+    if (parent !== undefined && zxid > parent.pzxid) parent.pzxid = zxid;
+    if (node === undefined) return undefined;
+    this.#nodes.delete(path);
+    this.#acls.release(node.acl);
+    this.#dataSizeBytes -= path.length + node.dataLength;
+    if (parent?.children?.delete(nameOf(path)) && parent.children.size === 0)
+      parent.children = null;
+    this.#disown(node);
+    return node;
+  }
+
+  /** @returns the changed node; undefined when it is gone (replay) */
+  setData(
+    path: string,
+    data: Buffer | null,
+    version: number,
+    zxid: bigint,
+    timeMs: number,
+  ): Node | undefined {
+    const node = this.#nodes.get(path);
+    if (node === undefined) return undefined;
+    this.#dataSizeBytes += (data === null ? 0 : data.length) - node.dataLength;
+    node.data = data;
+    node.version = version;
+    node.mzxid = zxid;
+    node.mtime = timeMs;
+    return node;
+  }
+
+  /** @returns the changed node; undefined when it is gone (replay) */
+  setAcl(path: string, entries: readonly AclEntry[] | null, version: number): Node | undefined {
+    const node = this.#nodes.get(path);
+    if (node === undefined) return undefined;
+    const old = node.acl;
+    node.acl = entries === null ? openAcl : this.#acls.acquire(entries);
+    this.#acls.release(old);
+    node.aversion = version;
+    return node;
+  }
+
+  /**
+   * Every node, parents before children. May be read in slices while the tree changes: each node
+   * comes as it is when it is reached, and replay from the first transaction after the start mends
+   * the rest.
+   */
+  *stored(): IterableIterator<StoredNode> {
+    for (const [path, node] of this.#nodes) {
+      if (path === '') continue;
+      yield {
+        path,
+        data: node.data,
+        acl: node.acl.isOpen ? null : node.acl.entries,
+        owner: node.owner,
+        czxid: node.czxid,
+        mzxid: node.mzxid,
+        pzxid: node.pzxid,
+        ctime: node.ctime,
+        mtime: node.mtime,
+        version: node.version,
+        aversion: node.aversion,
+        creationCount: node.creationCount,
+      };
+    }
+  }
+
+  /** Takes a node of a snapshot; a second one of the same path replaces the first and keeps its children. */
+  restore(stored: StoredNode): void {
+    const acl = stored.acl === null ? openAcl : this.#acls.acquire(stored.acl);
+    const node = new Node(stored.path, stored.data, acl, stored.owner, stored.czxid, stored.ctime);
+    const replaced = this.#nodes.get(stored.path);
+    if (replaced !== undefined) {
+      node.children = replaced.children;
+      this.#dataSizeBytes -= stored.path.length + replaced.dataLength;
+      this.#acls.release(replaced.acl);
+      this.#disown(replaced);
+    }
+    node.mzxid = stored.mzxid;
+    node.mtime = stored.mtime;
+    node.pzxid = stored.pzxid;
+    node.version = stored.version;
+    node.aversion = stored.aversion;
+    node.creationCount = stored.creationCount;
+    this.#insert(node, stored.path === ROOT ? undefined : this.#nodes.get(parentOf(stored.path)));
+    if (stored.path === ROOT) this.#nodes.set('', node);
+  }
+
+  #insert(node: Node, parent: Node | undefined): void {
+    this.#nodes.set(node.path, node);
+    this.#dataSizeBytes += node.path.length + node.dataLength;
+    if (parent !== undefined) {
+      parent.children ??= new Set();
+      parent.children.add(nameOf(node.path));
+    }
+    switch (kindOfOwner(node.owner)) {
+      case 'persistent':
+        return;
+      case 'ephemeral': {
+        const owned = this.#ephemerals.get(node.owner);
+        if (owned === undefined) this.#ephemerals.set(node.owner, new Set([node.path]));
+        else owned.add(node.path);
+        return;
+      }
+      case 'container':
+      case 'ttl':
+        this.#mortals.add(node);
+    }
+  }
+
+  #disown(node: Node): void {
+    if (node.owner === 0n) return;
+    this.#mortals.delete(node);
+    const owned = this.#ephemerals.get(node.owner);
+    if (owned?.delete(node.path) && owned.size === 0) this.#ephemerals.delete(node.owner);
+  }
+}
+
+const none: ReadonlySet<string> = new Set();

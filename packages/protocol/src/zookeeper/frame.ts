@@ -1,0 +1,82 @@
+/**
+ * Frames: an int32 length, then that many bytes, in both directions.
+ *
+ * The splitter hands out frames as readers over the received chunk itself. Only a frame that came
+ * in pieces is gathered, into a buffer of its exact size. It stops where its user stops: what was
+ * not asked for stays in the chunk, so a connection can be held back between any two frames.
+ */
+import { MalformedMessage } from '../errors.ts';
+import { Reader } from '../wire/reader.ts';
+
+/** ZooKeeper's `jute.maxbuffer` when nobody sets it: the longest frame that is accepted. */
+export const DEFAULT_MAX_FRAME_BYTES = 0xfffff;
+
+const LENGTH_BYTES = 4;
+const NOTHING = Buffer.alloc(0);
+
+export class FrameSplitter {
+  readonly #maxFrameBytes: number;
+  #chunk: Buffer = NOTHING;
+  #position = 0;
+  /** A frame that began in an earlier chunk. */
+  #partial: Buffer | null = null;
+  #filledBytes = 0;
+
+  constructor(maxFrameBytes = DEFAULT_MAX_FRAME_BYTES) {
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  /** Takes received bytes. What `next` has not used of earlier ones stays in front of them. */
+  push(chunk: Buffer): void {
+    const left = this.#chunk.length - this.#position;
+    this.#chunk = left === 0 ? chunk : Buffer.concat([this.#chunk.subarray(this.#position), chunk]);
+    this.#position = 0;
+  }
+
+  /** The next four bytes, or null when they are not there yet: a length, or something else altogether. */
+  peek(): number | null {
+    const isThere = this.#partial === null && this.#chunk.length - this.#position >= LENGTH_BYTES;
+    return isThere ? this.#chunk.readInt32BE(this.#position) : null;
+  }
+
+  /** Bytes held that no frame was made of yet. */
+  get pendingBytes(): number {
+    return this.#filledBytes + this.#chunk.length - this.#position;
+  }
+
+  /**
+   * The next whole frame, without its length; null when more bytes are needed. The reader is good
+   * for as long as anybody wants; its bytes are the chunk's.
+   * @throws MalformedMessage when the length is negative or above the limit
+   */
+  next(): Reader | null {
+    if (this.#partial !== null) return this.#completed(this.#partial);
+    const chunk = this.#chunk;
+    const from = this.#position + LENGTH_BYTES;
+    if (chunk.length < from) return null;
+    const sizeBytes = chunk.readInt32BE(this.#position);
+    if (sizeBytes < 0 || sizeBytes > this.#maxFrameBytes) {
+      throw new MalformedMessage(
+        `a frame of ${sizeBytes} bytes; 0 to ${this.#maxFrameBytes} are allowed`,
+      );
+    }
+    const to = from + sizeBytes;
+    if (to <= chunk.length) {
+      this.#position = to;
+      return new Reader(chunk, from, to);
+    }
+    this.#position = from;
+    this.#partial = Buffer.allocUnsafeSlow(sizeBytes);
+    return this.#completed(this.#partial);
+  }
+
+  #completed(partial: Buffer): Reader | null {
+    const copied = this.#chunk.copy(partial, this.#filledBytes, this.#position);
+    this.#position += copied;
+    this.#filledBytes += copied;
+    if (this.#filledBytes < partial.length) return null;
+    this.#partial = null;
+    this.#filledBytes = 0;
+    return new Reader(partial);
+  }
+}
