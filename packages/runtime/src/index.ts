@@ -12,10 +12,16 @@ export {
 } from './config-value.ts';
 export * from './environment.ts';
 export * from './errors.ts';
+export * from './event-loop-watch.ts';
+export * from './lifecycle.ts';
 export * from './log.ts';
 export * from './machine.ts';
+export * from './metrics.ts';
 export * from './nearest.ts';
 export { nodeEnvironment } from './node/environment.ts';
+export { type NodeDelaySource, nodeEventLoopDelay } from './node/event-loop-delay.ts';
+export { stopRequested } from './node/signals.ts';
+export { type LogFile, type LogOptions, type OpenLog, openLog } from './node/winston-log.ts';
 export * from './properties.ts';
 export * from './secret.ts';
 export * from './time.ts';

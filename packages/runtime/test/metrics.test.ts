@@ -1,0 +1,68 @@
+/** Metrics from their declaration to the page. */
+import { expect, test } from '@jest/globals';
+import { defineMetrics, InvariantViolation, Metrics } from '../src/index.ts';
+
+const table = defineMetrics({
+  requests_total: { kind: 'counter', help: 'Requests.', labels: ['api', 'version'] },
+  connections: { kind: 'gauge', help: 'Open connections.' },
+  wait_ms: { kind: 'histogram', help: 'Waits.', buckets: [1, 10] },
+  size_bytes: { kind: 'histogram', help: 'Sizes.', buckets: [100], labels: ['topic'] },
+  uptime_seconds_total: { kind: 'counter', help: 'Up.' },
+});
+
+test('what was counted stands on the page', async () => {
+  const metrics = new Metrics();
+  const meters = metrics.declare(table);
+  const produce = meters.requests_total.of('Produce', '9');
+  produce.add();
+  produce.add(2);
+  meters.requests_total.of('Fetch "x"', '12').add();
+  meters.connections.set(5);
+  meters.connections.add(-2);
+  for (const value of [0, 1, 1.5, 10, 11, 500]) meters.wait_ms.observe(value);
+  meters.size_bytes.of('orders').observe(7);
+  meters.uptime_seconds_total.readFrom(() => 42);
+  const lines = (await metrics.render()).split('\n');
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      '# HELP requests_total Requests.',
+      '# TYPE requests_total counter',
+      'requests_total{api="Produce",version="9"} 3',
+      'requests_total{api="Fetch \\"x\\"",version="12"} 1',
+      '# TYPE connections gauge',
+      'connections 3',
+      '# TYPE wait_ms histogram',
+      'wait_ms_bucket{le="1"} 2',
+      'wait_ms_bucket{le="10"} 4',
+      'wait_ms_bucket{le="+Inf"} 6',
+      'wait_ms_sum 523.5',
+      'wait_ms_count 6',
+      'size_bytes_bucket{topic="orders",le="100"} 1',
+      'uptime_seconds_total 42',
+    ]),
+  );
+  expect(metrics.valueOf('connections')).toBe(3);
+  expect(metrics.valueOf('requests_total', 'Produce', '9')).toBe(3);
+  expect(metrics.valueOf('requests_total', 'Produce', '8')).toBeNull();
+});
+
+test('one series for the same labels; too many labels share one', async () => {
+  const metrics = new Metrics();
+  const { requests_total: requests } = metrics.declare(table);
+  expect(requests.of('a', '1')).toBe(requests.of('a', '1'));
+  expect(requests.of('a', '1')).not.toBe(requests.of('a', '2'));
+  for (let n = 0; n < 3_000; n++) requests.of('client', String(n)).add();
+  const series = (await metrics.render())
+    .split('\n')
+    .filter((line) => line.startsWith('requests_total{'));
+  expect(series.length).toBeLessThanOrEqual(1_001);
+  const total = series.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  expect(total).toBe(3_000);
+  expect(metrics.valueOf('requests_total', 'other', 'other')).toBeGreaterThan(1_000);
+});
+
+test('a name stands for one metric', () => {
+  const metrics = new Metrics();
+  metrics.declare(table);
+  expect(() => metrics.declare(table)).toThrow(InvariantViolation);
+});
