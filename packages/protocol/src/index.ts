@@ -12,3 +12,4 @@ export * from './kafka/records/index.ts';
 export * from './kafka/registry.ts';
 export * from './schema/index.ts';
 export * from './wire/index.ts';
+export * from './zookeeper/index.ts';

@@ -9,12 +9,12 @@ import { MalformedMessage } from '../errors.ts';
 import { Reader } from '../wire/reader.ts';
 
 /** ZooKeeper's `jute.maxbuffer` when nobody sets it: the longest frame that is accepted. */
-export const DEFAULT_MAX_FRAME_BYTES = 0xfffff;
+export const JUTE_MAX_BUFFER_BYTES = 0xfffff;
 
 const LENGTH_BYTES = 4;
 const NOTHING = Buffer.alloc(0);
 
-export class FrameSplitter {
+export class JuteFrameSplitter {
   readonly #maxFrameBytes: number;
   #chunk: Buffer = NOTHING;
   #position = 0;
@@ -22,7 +22,7 @@ export class FrameSplitter {
   #partial: Buffer | null = null;
   #filledBytes = 0;
 
-  constructor(maxFrameBytes = DEFAULT_MAX_FRAME_BYTES) {
+  constructor(maxFrameBytes = JUTE_MAX_BUFFER_BYTES) {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
