@@ -8,6 +8,7 @@
  *
  * Not here: framing, order and limits (../network/), and the answers themselves.
  */
+import type { Api, ApiVersionRange, BodyOf, InputOf, Message } from '@odradek/protocol';
 
 /** Who asks, and how; the same for all kinds of requests. */
 export interface RequestContext {
@@ -26,7 +27,7 @@ export interface RequestContext {
 
 /**
  * Answers one request. The next request of the same connection is not begun before the answer is
- * there, so a handler never sees two requests of one connection at once.
+ * there (but see `mayOverlap`), so a handler never sees two requests of one connection at once.
  *
  * null: no response at all (Produce with acks=0). Errors that the protocol can express belong into
  * the response; whatever is thrown instead closes the connection, with one line in the log.
@@ -37,37 +38,34 @@ export type Handle<Request, Response> = (
   context: RequestContext,
 ) => Response | null | Promise<Response | null>;
 
-/** What the registry needs of a declared API: `Api` of the protocol package has it. */
-export interface ServedApi<Request = unknown, Response = unknown> {
-  readonly key: number;
-  readonly name: string;
-  readonly request: { decode(bytes: Buffer, version: number): Request };
-  readonly response: { encodeChunks(body: Response, version: number): readonly Buffer[] };
-  responseHeaderVersion(version: number): number;
-}
-
 export interface RegisteredHandler<Request = unknown, Response = unknown> {
-  readonly api: ServedApi<Request, Response>;
-  /** Lowest and highest version that is answered; advertised by ApiVersions. */
+  readonly api: Api;
+  /** Lowest and highest version that is answered. */
   readonly versions: readonly [min: number, max: number];
+  /** What ApiVersions says instead of `versions`, where clients need to be told something else. */
+  readonly advertised: readonly [min: number, max: number];
+  /**
+   * The request has taken effect when `handle` returns, and only its answer may come later: the
+   * next request of the connection may then be begun. Answers leave in order all the same.
+   */
+  readonly mayOverlap: boolean;
   /** A method, so that handlers of all kinds fit into one table. */
   handle(request: Request, context: RequestContext): Response | null | Promise<Response | null>;
 }
 
-/** Ties a handler to its API; the types of request and response come from the API's declaration. */
-export function handler<Request, Response>(
-  api: ServedApi<Request, Response>,
-  versions: readonly [min: number, max: number],
-  handle: Handle<Request, Response>,
-): RegisteredHandler<Request, Response> {
-  return { api, versions, handle };
+export interface HandlerOptions {
+  readonly advertised?: readonly [min: number, max: number];
+  readonly mayOverlap?: boolean;
 }
 
-/** One row of an ApiVersions response. */
-export interface AdvertisedApi {
-  readonly apiKey: number;
-  readonly minVersion: number;
-  readonly maxVersion: number;
+/** Ties a handler to its API; the types of request and response come from the API's declaration. */
+export function handler<Request extends Message<unknown>, Response extends Message<unknown>>(
+  api: Api<Request, Response>,
+  versions: readonly [min: number, max: number],
+  handle: Handle<BodyOf<Request>, InputOf<Response>>,
+  { advertised = versions, mayOverlap = false }: HandlerOptions = {},
+): RegisteredHandler<BodyOf<Request>, InputOf<Response>> {
+  return { api, versions, advertised, mayOverlap, handle };
 }
 
 /** The handlers of a broker by API key. Filled while the broker is put together, then only read. */
@@ -85,9 +83,9 @@ export class ApiRegistry {
   }
 
   /** All that is served, ascending by key. */
-  advertised(): readonly AdvertisedApi[] {
+  advertised(): readonly ApiVersionRange[] {
     return [...this.#byKey.values()]
-      .map(({ api, versions: [minVersion, maxVersion] }) => ({
+      .map(({ api, advertised: [minVersion, maxVersion] }) => ({
         apiKey: api.key,
         minVersion,
         maxVersion,
