@@ -98,7 +98,8 @@ class EncoderSource {
       const sent = source.fresh();
       source.add(`const ${value} = ${object}[${JSON.stringify(member.name)}];`);
       const test = isDefault(member.type, value, member.fallback);
-      source.add(`const ${sent} = ${value} !== undefined && !(${test});`);
+      const unlessDefault = member.explicit ? '' : ` && !(${test})`;
+      source.add(`const ${sent} = ${value} !== undefined${unlessDefault};`);
       return { member, value, sent };
     });
     // A tag or a count of tags above 127 would need a second byte; Kafka has none.

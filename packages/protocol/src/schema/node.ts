@@ -88,6 +88,8 @@ export interface MemberNode {
   readonly fallback: unknown;
   /** A value that the version cannot carry is dropped; otherwise it is refused. */
   readonly ignorable: boolean;
+  /** A tagged field that is written whenever it is given, even with its default. */
+  readonly explicit: boolean;
 }
 
 const NO_BYTES = Buffer.alloc(0);

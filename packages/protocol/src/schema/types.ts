@@ -161,6 +161,14 @@ export function nullableIn<Out, In>(
  */
 export const ignorable: unique symbol = Symbol('ignorable');
 
+/**
+ * Marks a tagged field that goes onto the wire whenever it is given, null included. Kafka's own
+ * writers do so where its definitions have a bare null for a default; a missing field reads as null.
+ */
+export const explicit: unique symbol = Symbol('explicit');
+
+type Mark = typeof ignorable | typeof explicit;
+
 /** A field that only some versions have; `fallback` stands for it in the others. */
 export function since<Out, In>(
   versions: Versions,
@@ -185,7 +193,7 @@ export function tagged<Out, In>(
   versions: Versions,
   type: Type<Out, In>,
   fallback?: NoInfer<In>,
-  mark?: typeof ignorable,
+  mark?: Mark,
 ): OptionalField<Out, In> {
   return optional(rangeOf(versions), tag, type, fallback, mark);
 }
@@ -195,7 +203,7 @@ function optional<Out, In>(
   tag: number | null,
   type: Type<Out, In>,
   fallback: In | undefined,
-  mark: typeof ignorable | undefined,
+  mark: Mark | undefined,
 ): OptionalField<Out, In> {
   return new OptionalField<Out, In>({
     type: type.node,
@@ -203,6 +211,7 @@ function optional<Out, In>(
     tag,
     fallback: fallback === undefined ? naturalDefault(type.node) : fallback,
     ignorable: mark === ignorable,
+    explicit: mark === explicit,
   });
 }
 
@@ -222,6 +231,7 @@ export function membersOf(fields: Fields): readonly MemberNode[] {
           tag: null,
           fallback: undefined,
           ignorable: false,
+          explicit: false,
         },
   );
 }

@@ -8,6 +8,7 @@ import {
   bigint64,
   bytes,
   defaulted,
+  explicit,
   int8,
   int32,
   int64,
@@ -23,7 +24,7 @@ import {
 const topicPartitions = struct({
   topicId: uuid,
   partitions: arrayOf(int32),
-  assignmentEpochs: tagged(0, 0, nullableArrayOf(int32), null),
+  assignmentEpochs: tagged(0, 0, nullableArrayOf(int32), null, explicit),
 });
 
 export const consumerGroupMetadataKey = data(
@@ -77,6 +78,7 @@ export const consumerGroupMemberMetadataValue = data(
         supportedProtocols: arrayOf({ name: string, metadata: bytes }),
       }),
       null,
+      explicit,
     ),
   },
 );
