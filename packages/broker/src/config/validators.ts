@@ -1,0 +1,24 @@
+/**
+ * Rules for configuration values that only brokers know.
+ */
+import type { Validator } from '@odradek/runtime';
+import { parseInterBrokerProtocol } from './inter-broker-protocol.ts';
+
+/** A release this broker can speak to others in. */
+export const interBrokerProtocol: Validator<string> = {
+  allowed: 'a Kafka release from 2.8 to 3.9, such as 3.9 or 3.9-IV0',
+  accepts: (value) => parseInterBrokerProtocol(value) !== null,
+};
+
+export const gzipLevel: Validator<number> = {
+  allowed: 'between 1 and 9, or -1',
+  accepts: (value) => value === -1 || (value >= 1 && value <= 9),
+};
+
+/** `partition:broker` pairs, or a lone star for all replicas. */
+export const throttledReplicas: Validator<readonly string[]> = {
+  allowed: 'a list of partition:broker, or *',
+  accepts: (values) =>
+    (values.length === 1 && values[0] === '*') ||
+    values.every((value) => /^\d{1,9}:\d{1,9}$/.test(value)),
+};
