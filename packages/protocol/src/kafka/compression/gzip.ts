@@ -3,21 +3,19 @@ import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync, gzip as gzipOfNode, gzipSync } from 'node:zlib';
 import { type CodecImplementation, DecompressionLimitExceeded, refusedBlock } from './limit.ts';
 
-const gzipAsync = promisify(gzipOfNode) as (
-  bytes: Buffer,
-  options: { level: number },
-) => Promise<Buffer>;
-const gunzipAsync = promisify(gunzip) as (
-  bytes: Buffer,
-  options: { maxOutputLength: number },
-) => Promise<Buffer>;
+const compressInPool: (bytes: Buffer, options: { level: number }) => Promise<Buffer> =
+  promisify(gzipOfNode);
+const decompressInPool: (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer> =
+  promisify(gunzip);
+
+const DEFAULT_LEVEL = constants.Z_DEFAULT_COMPRESSION;
 
 export const gzip: CodecImplementation = {
-  compress: (bytes, { level = constants.Z_DEFAULT_COMPRESSION }) => gzipAsync(bytes, { level }),
-  compressSync: (bytes, { level = constants.Z_DEFAULT_COMPRESSION }) => gzipSync(bytes, { level }),
+  compress: (bytes, { level = DEFAULT_LEVEL }) => compressInPool(bytes, { level }),
+  compressSync: (bytes, { level = DEFAULT_LEVEL }) => gzipSync(bytes, { level }),
   async decompress(bytes, limitBytes) {
     try {
-      return await gunzipAsync(bytes, { maxOutputLength: limitBytes });
+      return await decompressInPool(bytes, { maxOutputLength: limitBytes });
     } catch (error) {
       throw failure(error, limitBytes);
     }
@@ -33,7 +31,9 @@ export const gzip: CodecImplementation = {
 
 function failure(error: unknown, limitBytes: number): Error {
   const tooLarge =
-    error instanceof RangeError && Reflect.get(error, 'code') === 'ERR_BUFFER_TOO_LARGE';
+    error !== null &&
+    typeof error === 'object' &&
+    Reflect.get(error, 'code') === 'ERR_BUFFER_TOO_LARGE';
   if (tooLarge) return new DecompressionLimitExceeded('gzip', limitBytes, { cause: error });
   return refusedBlock('gzip', error);
 }

@@ -7,4 +7,4 @@ export {
   DecompressionLimitExceeded,
   type DecompressOptions,
 } from './limit.ts';
-export { zstdImplementation, zstdReady } from './zstd.ts';
+export { zstdImplementation, zstdReady } from './zstd-engine.ts';

@@ -12,7 +12,7 @@
  * ```
  * @see https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
  */
-import { compressFrame, compressFrameSync, decompressFrame, decompressFrameSync } from 'lz4-napi';
+import { lazyLibrary } from './library.ts';
 import {
   type CodecImplementation,
   DecompressionLimitExceeded,
@@ -20,6 +20,8 @@ import {
   refusedBlock,
 } from './limit.ts';
 import { xxHash32OfFew } from './xx-hash.ts';
+
+const library = lazyLibrary<typeof import('lz4-napi')>('lz4', 'lz4-napi');
 
 const FRAME_MAGIC = 0x184d2204;
 const FLAG = { dictionary: 0x01, contentChecksum: 0x04, contentSize: 0x08, blockChecksum: 0x10 };
@@ -35,9 +37,10 @@ const STORED = 0x80000000;
 const MOST_BYTES_PER_BYTE = 255;
 
 export const lz4: CodecImplementation = {
-  compress: async (bytes, { magic }) => written(await compressFrame(bytes), magic),
-  compressSync: (bytes, { magic }) => written(compressFrameSync(bytes), magic),
+  compress: async (bytes, { magic }) => written(await library().compressFrame(bytes), magic),
+  compressSync: (bytes, { magic }) => written(library().compressFrameSync(bytes), magic),
   async decompress(bytes, limitBytes, { magic }) {
+    const { decompressFrame } = library();
     const frame = checkedFrame(bytes, limitBytes, magic);
     try {
       return await decompressFrame(frame);
@@ -46,6 +49,7 @@ export const lz4: CodecImplementation = {
     }
   },
   decompressSync(bytes, limitBytes, { magic }) {
+    const { decompressFrameSync } = library();
     const frame = checkedFrame(bytes, limitBytes, magic);
     try {
       return decompressFrameSync(frame);

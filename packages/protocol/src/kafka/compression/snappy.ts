@@ -6,18 +6,15 @@
  * each behind its size as int32. A raw block begins with the size of what comes out, so limits are
  * checked before anything is allocated.
  */
-import {
-  compress as compressRaw,
-  compressSync as compressRawSync,
-  uncompress,
-  uncompressSync,
-} from 'snappy';
+import { lazyLibrary } from './library.ts';
 import {
   type CodecImplementation,
   DecompressionLimitExceeded,
   malformedBlock,
   refusedBlock,
 } from './limit.ts';
+
+const library = lazyLibrary<typeof import('snappy')>('snappy', 'snappy');
 
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_VERSION = 1;
@@ -33,10 +30,15 @@ const DECODING = { asBuffer: true, copyOutputData: true } as const;
 
 export const snappy: CodecImplementation = {
   async compress(bytes) {
-    return framed(await Promise.all(slices(bytes).map((slice) => compressRaw(slice, ENCODING))));
+    const { compress } = library();
+    return framed(await Promise.all(slices(bytes).map((slice) => compress(slice, ENCODING))));
   },
-  compressSync: (bytes) => framed(slices(bytes).map((slice) => compressRawSync(slice, ENCODING))),
+  compressSync(bytes) {
+    const { compressSync } = library();
+    return framed(slices(bytes).map((slice) => compressSync(slice, ENCODING)));
+  },
   async decompress(bytes, limitBytes) {
+    const { uncompress } = library();
     const blocks = blocksOf(bytes, limitBytes);
     try {
       return joined(await Promise.all(blocks.map((block) => uncompress(block, DECODING))));
@@ -45,6 +47,7 @@ export const snappy: CodecImplementation = {
     }
   },
   decompressSync(bytes, limitBytes) {
+    const { uncompressSync } = library();
     const blocks = blocksOf(bytes, limitBytes);
     try {
       return joined(blocks.map((block) => uncompressSync(block, DECODING)));

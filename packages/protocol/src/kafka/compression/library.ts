@@ -1,0 +1,33 @@
+/**
+ * Loading the codecs' libraries when they are first used: each brings native code that most
+ * processes never need, and that may be missing on an unusual platform.
+ */
+import { createRequire } from 'node:module';
+import { KafkaError } from '../errors.ts';
+import type { Codec } from './codec.ts';
+
+const require = createRequire(import.meta.url);
+
+/**
+ * A function that gives the library, loading it once.
+ * @throws KafkaError UNSUPPORTED_COMPRESSION_TYPE when it cannot be loaded here
+ */
+export function lazyLibrary<Library>(codec: Codec, moduleName: string): () => Library {
+  let library: Library | null = null;
+  return () => {
+    library ??= load<Library>(codec, moduleName);
+    return library;
+  };
+}
+
+function load<Library>(codec: Codec, moduleName: string): Library {
+  try {
+    return require(moduleName) as Library;
+  } catch (cause) {
+    throw new KafkaError(
+      'UNSUPPORTED_COMPRESSION_TYPE',
+      `${codec} does not work here, because the package ${moduleName} cannot be loaded`,
+      { cause },
+    );
+  }
+}
