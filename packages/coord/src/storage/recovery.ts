@@ -1,0 +1,100 @@
+/**
+ * Finds the state on disk: the newest snapshot that is whole, and all log records behind it.
+ *
+ * Everything is read and checked before anything is handed out. A torn end is cut and logged;
+ * whatever else does not fit together stops the start with file, place and remedy, because to go on
+ * would lose acknowledged transactions without a word.
+ */
+import type { Disk, Log } from '@odradek/runtime';
+import { RESTORE_REMEDY, StorageDamaged } from './errors.ts';
+import { listFiles } from './file-names.ts';
+import { type ScannedLog, scanLogs } from './log-files.ts';
+import type { Continuation } from './log-writer.ts';
+import { checkSnapshot, isUnreadable, type ValidSnapshot } from './snapshot-reader.ts';
+
+export interface Recovered {
+  readonly snapshot: ValidSnapshot | null;
+  readonly snapshotZxid: bigint;
+  /** The files with records above snapshotZxid, in order. */
+  readonly logs: readonly ScannedLog[];
+  readonly lastZxid: bigint;
+  /** The log file to go on with; null to begin a new one. */
+  readonly continuation: Continuation | null;
+}
+
+/** @throws StorageDamaged, StorageNotUsable, DiskError */
+export async function recover(
+  disk: Disk,
+  { dataFolder, logFolder }: { readonly dataFolder: string; readonly logFolder: string },
+  log: Log,
+): Promise<Recovered> {
+  const snapshot = await newestValidSnapshot(disk, dataFolder, log);
+  const snapshotZxid = snapshot?.zxid ?? 0n;
+  const scanned = await scanLogs(disk, await listFiles(disk, logFolder, 'log'), snapshotZxid);
+  const logEnd = scanned.at(-1)?.lastZxid ?? 0n;
+  if (snapshot !== null) requireLogUpTo(snapshot, logEnd, logFolder);
+  const logs = await cutTornEnd(disk, scanned, log);
+  const last = logs.at(-1);
+  return {
+    snapshot,
+    snapshotZxid,
+    logs,
+    lastZxid: logEnd > snapshotZxid ? logEnd : snapshotZxid,
+    continuation:
+      last === undefined || logEnd < snapshotZxid
+        ? null
+        : { path: last.path, salt: last.header.salt, position: last.endPosition },
+  };
+}
+
+/** The newest snapshot that passes its check; those that do not are named in the log. */
+async function newestValidSnapshot(
+  disk: Disk,
+  folder: string,
+  log: Log,
+): Promise<ValidSnapshot | null> {
+  const snapshots = await listFiles(disk, folder, 'snapshot');
+  for (const candidate of [...snapshots].reverse()) {
+    try {
+      return await checkSnapshot(disk, candidate);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      log.warn('a snapshot cannot be used; trying the one before it', { error });
+    }
+  }
+  return null;
+}
+
+/** A snapshot may show effects of transactions that came while it was written: the log must have them. */
+function requireLogUpTo({ path, seal, zxid }: ValidSnapshot, logEnd: bigint, folder: string): void {
+  const end = logEnd > zxid ? logEnd : zxid;
+  if (end >= seal.endZxid) return;
+  throw new StorageDamaged(
+    path,
+    null,
+    `the snapshot needs the log up to transaction 0x${seal.endZxid.toString(16)}, ` +
+      `but the log in ${folder} ends at 0x${end.toString(16)}`,
+    RESTORE_REMEDY,
+  );
+}
+
+/** Says what is cut from the last file; one that has no whole record at all is removed. */
+async function cutTornEnd(
+  disk: Disk,
+  scanned: readonly ScannedLog[],
+  log: Log,
+): Promise<readonly ScannedLog[]> {
+  const last = scanned.at(-1);
+  if (last === undefined) return scanned;
+  const { path, endPosition, tornBytes, recordCount } = last;
+  if (tornBytes > 0) {
+    log.warn('the log ends in an unfinished write, which is cut; it was never acknowledged', {
+      path,
+      offset: endPosition,
+      tornBytes,
+    });
+  }
+  if (recordCount > 0) return scanned;
+  await disk.remove(path);
+  return scanned.slice(0, -1);
+}

@@ -1,0 +1,116 @@
+/** Reads snapshots: first all through to see whether one is whole and right, then its entries. */
+import { type Disk, DiskError } from '@odradek/runtime';
+import { RESTORE_REMEDY, StorageDamaged } from './errors.ts';
+import { FILE_HEADER_BYTES, readFileHeader } from './file-header.ts';
+import type { StorageFile } from './file-names.ts';
+import { FileWindow } from './file-window.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_MARKER,
+  blockIsIntact,
+  decodeSeal,
+  ENTRY_HEADER_BYTES,
+  readBlockHeader,
+  SEAL_BYTES,
+  SEAL_MARKER,
+  type Seal,
+} from './snapshot-format.ts';
+
+/** A snapshot that was read through and found right. */
+export interface ValidSnapshot extends StorageFile {
+  readonly seal: Seal;
+  readonly sizeBytes: number;
+}
+
+/** A block that was checked. */
+interface Block {
+  readonly content: Buffer;
+  readonly entryCount: number;
+  /** Of the last block only. */
+  readonly seal: Seal | null;
+}
+
+/** @throws StorageDamaged, StorageNotUsable (another format version), DiskError */
+export async function checkSnapshot(disk: Disk, snapshot: StorageFile): Promise<ValidSnapshot> {
+  let sizeBytes = 0;
+  for await (const block of blocksOf(disk, snapshot)) {
+    sizeBytes += block.content.length;
+    if (block.seal !== null) return { ...snapshot, seal: block.seal, sizeBytes };
+  }
+  throw new StorageDamaged(snapshot.path, null, 'the snapshot is not complete', RESTORE_REMEDY);
+}
+
+/** @throws like checkSnapshot, when the file changed since */
+export async function* entriesOf(disk: Disk, snapshot: StorageFile): AsyncGenerator<Uint8Array> {
+  for await (const { content, entryCount } of blocksOf(disk, snapshot)) {
+    let at = 0;
+    for (let n = 0; n < entryCount; n++) {
+      const start = at + ENTRY_HEADER_BYTES;
+      at = start + content.readUInt32BE(at);
+      yield content.subarray(start, at);
+    }
+  }
+}
+
+async function* blocksOf(disk: Disk, { path, zxid }: StorageFile): AsyncGenerator<Block> {
+  const file = await disk.open(path, 'read');
+  try {
+    const { salt } = await readFileHeader(file, 'snapshot', zxid);
+    const window = new FileWindow(file, await file.sizeBytes());
+    let entriesSoFar = 0;
+    for (let position = FILE_HEADER_BYTES, number = 0; ; number++) {
+      const bytes = await wholeBlock(window, position);
+      const header = bytes === null ? null : readBlockHeader(bytes);
+      const block =
+        bytes === null || header?.number !== number || !blockIsIntact(bytes, salt)
+          ? null
+          : toBlock(bytes);
+      if (block === null || bytes === null) {
+        throw new StorageDamaged(path, position, 'the snapshot is damaged', RESTORE_REMEDY);
+      }
+      yield block;
+      position += bytes.length;
+      entriesSoFar += block.entryCount;
+      if (block.seal === null) continue;
+      if (block.seal.entryCount !== entriesSoFar || position !== window.sizeBytes) {
+        throw new StorageDamaged(path, position, 'the snapshot is damaged', RESTORE_REMEDY);
+      }
+      return;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The block at `position` as its header tells its size, or null when the file ends before it does. */
+async function wholeBlock(window: FileWindow, position: number): Promise<Buffer | null> {
+  const header = await bytesAt(window, position, BLOCK_HEADER_BYTES);
+  if (header === null) return null;
+  return bytesAt(window, position, BLOCK_HEADER_BYTES + readBlockHeader(header).contentBytes);
+}
+
+async function bytesAt(
+  window: FileWindow,
+  position: number,
+  countBytes: number,
+): Promise<Buffer | null> {
+  if (position + countBytes > window.sizeBytes) return null;
+  const there = window.peek(position, countBytes);
+  if (there !== null) return there;
+  await window.load(position, countBytes);
+  return window.peek(position, countBytes);
+}
+
+/** @param bytes an intact block */
+function toBlock(bytes: Buffer): Block | null {
+  const { marker, contentBytes, entryCount } = readBlockHeader(bytes);
+  const content = bytes.subarray(BLOCK_HEADER_BYTES);
+  if (marker === BLOCK_MARKER) return { content, entryCount, seal: null };
+  if (marker !== SEAL_MARKER || contentBytes !== SEAL_BYTES) return null;
+  return { content, entryCount: 0, seal: decodeSeal(bytes) };
+}
+
+/** Whether a snapshot failed the check for what is in it, so that an older one may serve instead. */
+export function isUnreadable(error: unknown): error is StorageDamaged | DiskError {
+  return error instanceof StorageDamaged || (error instanceof DiskError && error.code === 'EIO');
+}
