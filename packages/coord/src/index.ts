@@ -1,1 +1,4 @@
-export {};
+/** The coordination server: what other packages may use. */
+export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
+export { type RunningCoordinator, startCoordinator } from './main.ts';
+export { VERSION } from './server/four-letter-words.ts';

@@ -5,6 +5,7 @@
  * way to disk and to other servers at once, each knowing the effects of those before. An entry lives
  * from the transaction's preparation to its application.
  */
+import { Fifo } from '../fifo.ts';
 import type { Acl } from '../tree/acl.ts';
 import type { Tree } from '../tree/tree.ts';
 
@@ -30,9 +31,8 @@ interface PendingNode {
 export class Outstanding {
   readonly #tree: Tree;
   readonly #byPath = new Map<string, PendingNode>();
-  /** Kept and not yet applied, oldest first from `#head` on. */
-  #queue: PendingNode[] = [];
-  #head = 0;
+  /** Kept and not yet applied. */
+  readonly #queue = new Fifo<PendingNode>();
   /** Of the transaction that is being prepared. */
   #current: PendingNode[] = [];
 
@@ -74,20 +74,11 @@ export class Outstanding {
 
   /** The tree has caught up with `zxid`. */
   applied(zxid: bigint): void {
-    let head = this.#head;
-    for (let next = this.#queue[head]; next !== undefined && next.zxid <= zxid; ) {
+    const queue = this.#queue;
+    for (let next = queue.peek(); next !== undefined && next.zxid <= zxid; next = queue.peek()) {
       if (this.#byPath.get(next.path) === next) this.#byPath.delete(next.path);
-      head += 1;
-      next = this.#queue[head];
+      queue.shift();
     }
-    if (head === this.#queue.length) {
-      this.#queue = [];
-      head = 0;
-    } else if (head >= COMPACT_FROM && head * 2 >= this.#queue.length) {
-      this.#queue = this.#queue.slice(head);
-      head = 0;
-    }
-    this.#head = head;
   }
 
   /** What the session will own, in path order. */
@@ -105,6 +96,3 @@ export class Outstanding {
     return this.#byPath.size;
   }
 }
-
-/** Applied entries that may stand at the front of the queue before it is rewritten. */
-const COMPACT_FROM = 1024;

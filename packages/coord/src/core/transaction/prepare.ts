@@ -100,8 +100,8 @@ export class Preparer {
         return this.#closeSession(sessionId, zxid);
       case 'multi':
         return this.#multi(request.operations, requester, zxid);
-      case 'undecodable':
-        return errorCodes.MARSHALLING_ERROR;
+      case 'refused':
+        return request.wire;
       default:
         return this.#operation(request, requester, zxid, false);
     }

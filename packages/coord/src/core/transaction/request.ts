@@ -41,5 +41,5 @@ export type WriteRequest =
   | { readonly kind: 'closeSession' }
   /** The server's own: removes a container or TTL node that has outlived its use. */
   | { readonly kind: 'reap'; readonly path: string }
-  /** A body that could not be read: refused, but in its place in the order. */
-  | { readonly kind: 'undecodable' };
+  /** Refused before anything was looked at (a body that could not be read), but in its place in the order. */
+  | { readonly kind: 'refused'; readonly wire: number };

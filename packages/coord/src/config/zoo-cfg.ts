@@ -1,0 +1,324 @@
+/**
+ * The keys of zoo.cfg (zookeeper.properties): what this server makes of them.
+ *
+ * Names, defaults and meanings are the original's, so that an operator's file works as it is. Keys of
+ * the original that have nothing to do here are taken and noted; keys that promise something this
+ * version does not keep (TLS, an ensemble) stop the start.
+ */
+import {
+  atLeast,
+  between,
+  ConfigError,
+  type ConfigValues,
+  defineConfig,
+  oneOfAnyCase,
+  type PropertyEntry,
+  readConfig,
+} from '@odradek/runtime';
+
+const PORT_MAX = 65_535;
+const INT_MAX = 2 ** 31 - 1;
+const yesOrNo = oneOfAnyCase('yes', 'no');
+
+export const zooCfg = defineConfig({
+  dataDir: {
+    type: 'path',
+    doc: 'Folder of the snapshots, and of the log unless dataLogDir is set.',
+  },
+  dataLogDir: {
+    type: 'path',
+    default: null,
+    doc: 'Folder of the transaction log; best on a device of its own.',
+  },
+  clientPort: {
+    type: 'int',
+    default: 2181,
+    validate: between(0, PORT_MAX),
+    doc: 'Port for clients; 0 takes any free one.',
+  },
+  clientPortAddress: {
+    type: 'string',
+    default: null,
+    doc: 'Address to listen on; all interfaces when not set.',
+  },
+  secureClientPort: {
+    type: 'int',
+    default: null,
+    validate: between(0, PORT_MAX),
+    doc: 'Port for clients over TLS; not available in this version.',
+  },
+  tickTime: {
+    type: 'int',
+    default: 3_000,
+    validate: between(1, INT_MAX),
+    doc: 'Unit of session times, in ms; sessions expire to the tick.',
+  },
+  minSessionTimeout: {
+    type: 'int',
+    default: null,
+    validate: atLeast(-1),
+    doc: 'Shortest session time-out, in ms; 2 ticks when not set or -1.',
+  },
+  maxSessionTimeout: {
+    type: 'int',
+    default: null,
+    validate: atLeast(-1),
+    doc: 'Longest session time-out, in ms; 20 ticks when not set or -1.',
+  },
+  maxClientCnxns: {
+    type: 'int',
+    default: 60,
+    validate: atLeast(0),
+    doc: 'Connections of one client address; 0: any number.',
+  },
+  maxCnxns: {
+    type: 'int',
+    default: 0,
+    validate: atLeast(0),
+    doc: 'Connections in all; 0: any number.',
+  },
+  globalOutstandingLimit: {
+    type: 'int',
+    default: 1_000,
+    validate: atLeast(1),
+    doc: 'Requests that may wait for the log before connections are held back.',
+  },
+  'jute.maxbuffer': {
+    type: 'int',
+    default: 0xfffff,
+    validate: between(1_024, INT_MAX),
+    aliases: ['zookeeper.jute.maxbuffer'],
+    doc: 'Longest request, in bytes.',
+  },
+  '4lw.commands.whitelist': {
+    type: 'list',
+    default: ['srvr', 'ruok', 'mntr', 'isro'],
+    aliases: ['zookeeper.4lw.commands.whitelist'],
+    doc: 'Four-letter words that are answered; * for all. The original answers only srvr by default.',
+  },
+  snapCount: {
+    type: 'int',
+    default: 100_000,
+    validate: atLeast(2),
+    doc: 'A snapshot is taken after between half as many and as many transactions.',
+  },
+  snapSizeLimitInKb: {
+    type: 'long',
+    default: 4_194_304,
+    doc: 'The same by size of the log, in KiB; 0 or less: not by size.',
+  },
+  txnLogSizeLimitInKb: {
+    type: 'long',
+    default: -1,
+    doc: 'Size at which a new log file is begun, in KiB; -1: 64 MiB.',
+  },
+  preAllocSize: {
+    type: 'long',
+    default: 1_024,
+    validate: atLeast(1),
+    doc: 'Log files grow by this, in KiB. The original takes 65536.',
+  },
+  'fsync.warningthresholdms': {
+    type: 'long',
+    default: 1_000,
+    validate: atLeast(0),
+    doc: 'A slower sync of the log is worth a line.',
+  },
+  forceSync: {
+    type: 'string',
+    default: 'yes',
+    validate: yesOrNo,
+    doc: 'no: writes are acknowledged before they are on disk and can be lost in a power cut.',
+  },
+  'autopurge.snapRetainCount': {
+    type: 'int',
+    default: 3,
+    validate: atLeast(3),
+    doc: 'Snapshots that are kept, with the logs they need.',
+  },
+  'autopurge.purgeInterval': {
+    type: 'int',
+    default: 1,
+    validate: atLeast(0),
+    doc: 'Hours between purges of old files; 0: never. The original takes 0.',
+  },
+  maxBatchSize: {
+    type: 'int',
+    default: 4_096,
+    validate: atLeast(1),
+    doc: 'Transactions in one write and sync.',
+  },
+  skipACL: {
+    type: 'string',
+    default: 'no',
+    validate: yesOrNo,
+    doc: 'yes: everybody may do everything.',
+  },
+  extendedTypesEnabled: {
+    type: 'boolean',
+    default: false,
+    aliases: ['zookeeper.extendedTypesEnabled'],
+    doc: 'Whether TTL nodes can be made.',
+  },
+  'DigestAuthenticationProvider.superDigest': {
+    type: 'password',
+    default: null,
+    aliases: ['zookeeper.DigestAuthenticationProvider.superDigest'],
+    doc: 'super:<hash> of the user that may do everything.',
+  },
+  'DigestAuthenticationProvider.enabled': {
+    type: 'boolean',
+    default: true,
+    aliases: ['zookeeper.DigestAuthenticationProvider.enabled'],
+    doc: 'Whether the digest scheme is offered.',
+  },
+  'znode.container.checkIntervalMs': {
+    type: 'int',
+    default: 60_000,
+    validate: atLeast(1),
+    doc: 'Time between looks for containers and TTL nodes to remove, in ms.',
+  },
+  'znode.container.maxPerMinute': {
+    type: 'int',
+    default: 10_000,
+    validate: atLeast(1),
+    doc: 'Such nodes removed in one minute.',
+  },
+  'znode.container.maxNeverUsedIntervalMs': {
+    type: 'long',
+    default: 0,
+    validate: atLeast(0),
+    doc: 'A container that never had a child goes after this time, in ms; 0: it stays.',
+  },
+  standaloneEnabled: {
+    type: 'boolean',
+    default: true,
+    doc: 'Whether one server alone serves without an ensemble.',
+  },
+  'admin.enableServer': {
+    type: 'boolean',
+    default: false,
+    aliases: ['zookeeper.admin.enableServer'],
+    doc: 'The admin HTTP server; not available in this version.',
+  },
+});
+
+export type ZooCfg = ConfigValues<typeof zooCfg> & {
+  /** With the defaults that depend on tickTime filled in. */
+  readonly minSessionTimeout: number;
+  readonly maxSessionTimeout: number;
+  readonly dataLogDir: string;
+};
+
+/** Keys of the original that change nothing here. */
+const withoutEffect: readonly RegExp[] = [
+  /^(zookeeper\.)?admin\./,
+  /^metricsProvider\./,
+  /^(initLimit|syncLimit|connectToLearnerMasterLimit|electionAlg|electionPort|electionPortBindRetry)$/,
+  /^(cnxTimeout|quorumCnxnTimeoutMs|quorumListenOnAllIPs|leaderServes|peerType|observerMasterPort)$/,
+  /^(syncEnabled|reconfigEnabled|localSessionsEnabled|localSessionsUpgradingEnabled|oraclePath)$/,
+  /^(readonlymode\.enabled|commitLogCount|snapshot\.compression\.method|snapshotSizeFactor)$/,
+  /^(flushDelay|maxWriteQueuePollTime|clientPortListenBacklog|client\.portUnification)$/,
+  /^(requestThrottle.*|throttledOpWaitTime|large(RequestThreshold|RequestMaxBytes)|connection[A-Z].*)$/,
+  /^(max(GetChildren)?ResponseCacheSize|enableEagerACLCheck|emulate353TTLNodes|enforceQuota)$/,
+  /^(tcpKeepAlive|clientTcpKeepAlive|multiAddress\..*|observer\..*|learner\..*|leader\..*|fastleader\..*)$/,
+  /^(audit\..*|jvm\..*|digest\.enabled|serializeLastProcessedZxid\.enabled|db\.autocreate|datadir\.autocreate)$/,
+  /^(snapshot\.trust\.empty|watch.*|maxInProcessingDeadWatchers|bitHashCacheSize|nio\..*|netty\..*)$/,
+  /^(commitProcessor\..*|serverCnxnFactory|fips-mode|jute\.maxbuffer\.extrasize|dynamicConfigFile)$/,
+  /^(ssl\..*|quorum\..*|sslQuorum.*|portUnification|authProvider\..*|superUser.*|client\.certReload)$/,
+  /^(ensembleAuthName|IPAuthenticationProvider\..*|X509AuthenticationProvider\..*)$/,
+];
+
+/** Promises about who is let in, which must not be dropped in silence. */
+const refused: readonly RegExp[] = [
+  /^enforce\.auth\./,
+  /^sessionRequireClientSASLAuth$/,
+  /^sslQuorum$/,
+];
+
+const memberKey = /^(server|group|weight)\.(\d+)$/;
+
+export interface ReadZooCfg {
+  readonly values: ZooCfg;
+  /** Sentences for the log. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the entries of a zoo.cfg.
+ * @throws ConfigError naming file, line, key, value and what is allowed
+ */
+export function readZooCfg(
+  entries: readonly PropertyEntry[],
+  options: { readonly source: string; readonly homeDirectory: string },
+): ReadZooCfg {
+  const isForeign = (key: string): boolean =>
+    memberKey.test(key) || [...withoutEffect, ...refused].some((pattern) => pattern.test(key));
+  const config = readConfig(zooCfg, entries, { ...options, isForeign });
+  const { values, explicit } = config;
+  for (const entry of entries) refuseUnkept(entry);
+  refuseEnsemble(entries);
+  if (values.secureClientPort !== null) {
+    throw config.refuse('secureClientPort', 'this version does not offer TLS; leave the key out');
+  }
+  const minSessionTimeout = orTicks(values.minSessionTimeout, 2, values.tickTime);
+  const maxSessionTimeout = orTicks(values.maxSessionTimeout, 20, values.tickTime);
+  if (minSessionTimeout > maxSessionTimeout) {
+    const key = explicit.has('minSessionTimeout') ? 'minSessionTimeout' : 'maxSessionTimeout';
+    throw config.refuse(
+      key,
+      `must be such that minSessionTimeout (${minSessionTimeout}) is at most maxSessionTimeout (${maxSessionTimeout})`,
+    );
+  }
+  return {
+    values: {
+      ...values,
+      minSessionTimeout,
+      maxSessionTimeout,
+      dataLogDir: values.dataLogDir ?? values.dataDir,
+    },
+    warnings: [...config.warnings, ...notes(entries, values['admin.enableServer'])],
+  };
+}
+
+const orTicks = (value: number | null, ticks: number, tickMs: number): number =>
+  value === null || value === -1 ? ticks * tickMs : value;
+
+function notes(entries: readonly PropertyEntry[], wantsAdminServer: boolean): string[] {
+  const idle = entries
+    .map(({ key }) => key)
+    .filter((key) => !(key in zooCfg) && withoutEffect.some((pattern) => pattern.test(key)));
+  const sentences: string[] = [];
+  if (idle.length > 0) {
+    sentences.push(`keys without effect in this version: ${[...new Set(idle)].join(', ')}`);
+  }
+  if (wantsAdminServer) {
+    sentences.push(
+      'admin.enableServer: this version has no admin HTTP server; use the four-letter words',
+    );
+  }
+  return sentences;
+}
+
+const place = ({ source, line, key, value }: PropertyEntry): string =>
+  `${line === null ? source : `${source}:${line}`}: ${key}=${value}`;
+
+function refuseUnkept(entry: PropertyEntry): void {
+  if (!refused.some((pattern) => pattern.test(entry.key)) || /^false$/i.test(entry.value)) return;
+  throw new ConfigError(`${place(entry)}: this version cannot enforce that; leave the key out`);
+}
+
+/** One server line is a server alone, as in the original; more of them want an ensemble. */
+function refuseEnsemble(entries: readonly PropertyEntry[]): void {
+  const servers = entries.filter(({ key }) => /^server\.\d+$/.test(key));
+  const second = servers.find(({ key }) => key !== servers[0]?.key);
+  if (second !== undefined) {
+    throw new ConfigError(
+      `${place(second)}: this version runs alone; give at most one server.N line`,
+    );
+  }
+  const observer = servers.find(({ value }) => /:observer\b/.test(value));
+  if (observer !== undefined) {
+    throw new ConfigError(`${place(observer)}: an observer needs an ensemble to observe`);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * A coordination server from its configuration: wires storage and server, decides nothing.
+ */
+import type { Environment, OdradekError } from '@odradek/runtime';
+import type { ZooCfg } from './config/zoo-cfg.ts';
+import { CoordinatorServer, type ServerOptions } from './server/coordinator-server.ts';
+import { folderBytes } from './server/host-facts.ts';
+import { openStorage } from './storage/storage.ts';
+import type { StorageSettings } from './storage/types.ts';
+
+/** Alone, a server has this id in its session ids. */
+const STANDALONE_ID = 1;
+const KIB = 1024;
+const HOUR_MS = 3_600_000;
+
+export interface RunningCoordinator {
+  /** The client port that is bound. */
+  readonly port: number;
+  /** Resolves when the server had to stop serving because its disk failed; never otherwise. */
+  readonly failure: Promise<OdradekError>;
+  /** Ends the connections, writes a last snapshot and gives the directories free. Sessions live on. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server and resolves when it serves.
+ * @throws DirectoryLocked, StorageDamaged, StorageNotUsable, AddressInUse, DiskError: one sentence each
+ */
+export async function startCoordinator(
+  environment: Environment,
+  config: ZooCfg,
+): Promise<RunningCoordinator> {
+  const log = environment.log.child('coord');
+  const own = { ...environment, log };
+  let reportFailure: (error: OdradekError) => void = () => {};
+  const failure = new Promise<OdradekError>((resolve) => {
+    reportFailure = resolve;
+  });
+  const storage = await openStorage({
+    environment: own,
+    dataDirectory: config.dataDir,
+    logDirectory: config.dataLogDir,
+    settings: storageSettings(config),
+    onFailure: (error) => {
+      void server.failed(error).then(() => reportFailure(error));
+    },
+  });
+  const server = new CoordinatorServer(own, serverOptions(environment, config), storage);
+  if (config.forceSync.toLowerCase() === 'no') {
+    log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
+  }
+  try {
+    await server.start();
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await storage.close();
+    log.info('stopped');
+  };
+  let stopping: Promise<void> | null = null;
+  return {
+    port: server.port,
+    failure,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function storageSettings(config: ZooCfg): Partial<StorageSettings> {
+  const hours = config['autopurge.purgeInterval'];
+  const logFileKib = config.txnLogSizeLimitInKb;
+  return {
+    ...(logFileKib > 0 ? { logFileBytes: logFileKib * KIB } : {}),
+    preallocateBytes: config.preAllocSize * KIB,
+    groupRecords: config.maxBatchSize,
+    slowSyncMs: config['fsync.warningthresholdms'],
+    forceSync: config.forceSync.toLowerCase() === 'yes',
+    retainSnapshots: config['autopurge.snapRetainCount'],
+    purgeIntervalMs: hours === 0 ? null : hours * HOUR_MS,
+  };
+}
+
+function serverOptions(environment: Environment, config: ZooCfg): ServerOptions {
+  const sizeLimitKib = config.snapSizeLimitInKb;
+  const checkIntervalMs = config['znode.container.checkIntervalMs'];
+  const perInterval = Math.ceil(
+    (config['znode.container.maxPerMinute'] * checkIntervalMs) / 60_000,
+  );
+  return {
+    serverId: STANDALONE_ID,
+    host: config.clientPortAddress,
+    port: config.clientPort,
+    connectionsPerAddressMax: config.maxClientCnxns,
+    connectionsMax: config.maxCnxns,
+    tickMs: config.tickTime,
+    minSessionTimeoutMs: config.minSessionTimeout,
+    maxSessionTimeoutMs: config.maxSessionTimeout,
+    maxFrameBytes: config['jute.maxbuffer'],
+    outstandingMax: config.globalOutstandingLimit,
+    skipAcl: config.skipACL.toLowerCase() === 'yes',
+    extendedTypes: config.extendedTypesEnabled,
+    authentication: {
+      superDigest: config['DigestAuthenticationProvider.superDigest']?.reveal() ?? null,
+      digestEnabled: config['DigestAuthenticationProvider.enabled'],
+    },
+    words: config['4lw.commands.whitelist'],
+    snapshotRecords: config.snapCount,
+    snapshotBytes: sizeLimitKib > 0 ? sizeLimitKib * KIB : null,
+    reaper: {
+      intervalMs: checkIntervalMs,
+      countMax: perInterval,
+      neverUsedMs: config['znode.container.maxNeverUsedIntervalMs'],
+    },
+    configuration: (port) => configurationLines(environment, config, port),
+    environmentLines: [],
+  };
+}
+
+/** As the original's `conf` prints them. */
+async function configurationLines(
+  { disk }: Environment,
+  config: ZooCfg,
+  port: number,
+): Promise<readonly (readonly [string, string | number])[]> {
+  return [
+    ['clientPort', port],
+    ['secureClientPort', -1],
+    ['dataDir', config.dataDir],
+    ['dataDirSize', await folderBytes(disk, config.dataDir)],
+    ['dataLogDir', config.dataLogDir],
+    ['dataLogSize', await folderBytes(disk, config.dataLogDir)],
+    ['tickTime', config.tickTime],
+    ['maxClientCnxns', config.maxClientCnxns],
+    ['minSessionTimeout', config.minSessionTimeout],
+    ['maxSessionTimeout', config.maxSessionTimeout],
+    ['clientPortListenBacklog', -1],
+    ['serverId', 0],
+  ];
+}

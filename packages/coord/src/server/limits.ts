@@ -1,0 +1,29 @@
+/**
+ * The server's bounds. Those that operators set come from zoo.cfg; the others are here, each with
+ * its unit, so that nothing a client does grows without end.
+ */
+
+/** One connection may hold this many watches; beyond it the connection is closed. */
+export const WATCHES_PER_CONNECTION_MAX = 1_000_000;
+
+/**
+ * Replies and notifications that a connection does not read pile up to this many bytes; beyond it
+ * the connection is closed. Replies alone never get so far: a connection whose peer does not read is
+ * not read either.
+ */
+export const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Request bytes that wait for the log or behind a write, of all connections together, before reading stops. */
+export const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A connection that has not opened a session by then is closed. */
+export const HANDSHAKE_MS_MAX = 10_000;
+
+/** A connection that we have ended is cut when its peer does not close its side within this time. */
+export const LINGER_MS_MAX = 5_000;
+
+/** Once replies of this many bytes are gathered they are handed to the socket within the turn. */
+export const FLUSH_BYTES = 64 * 1024;
+
+/** Writers with their slabs that are kept for the next connections that have something to say. */
+export const IDLE_WRITERS_MAX = 64;

@@ -1,0 +1,145 @@
+/**
+ * From the bytes of a write to what `prepare` takes. Data that will live in the tree is copied out
+ * of the received chunk here, once, so that no node keeps a chunk in memory.
+ */
+import {
+  checkVersionRequest,
+  createRequest,
+  createTtlRequest,
+  deleteRequest,
+  MalformedMessage,
+  multiHeader,
+  opCodes,
+  type Reader,
+  setAclRequest,
+  setDataRequest,
+  zookeeperErrorCodes,
+} from '@odradek/protocol';
+import type { Operation, WriteRequest } from '../core/transaction/request.ts';
+
+/** A write and how its results are to be labelled. */
+export interface DecodedWrite {
+  readonly request: WriteRequest;
+  /** In a multi: the type of each result. */
+  readonly resultTypes: readonly number[];
+}
+
+const EMPTY = Buffer.alloc(0);
+const single: readonly number[] = [];
+const undecodable: DecodedWrite = {
+  request: { kind: 'refused', wire: zookeeperErrorCodes.MARSHALLING_ERROR },
+  resultTypes: single,
+};
+const reconfigDisabled: DecodedWrite = {
+  request: { kind: 'refused', wire: zookeeperErrorCodes.RECONFIG_DISABLED },
+  resultTypes: single,
+};
+const closeSession: DecodedWrite = { request: { kind: 'closeSession' }, resultTypes: single };
+
+/** Whether the operation goes through the log. */
+export function isWrite(opCode: number): boolean {
+  switch (opCode) {
+    case opCodes.create:
+    case opCodes.create2:
+    case opCodes.createContainer:
+    case opCodes.createTtl:
+    case opCodes.delete:
+    case opCodes.setData:
+    case opCodes.setAcl:
+    case opCodes.multi:
+    case opCodes.reconfig:
+    case opCodes.closeSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Reads a write. A body that does not read as what it should be comes out as a refused request. */
+export function decodeWrite(opCode: number, reader: Reader): DecodedWrite {
+  if (opCode === opCodes.closeSession) return closeSession;
+  if (opCode === opCodes.reconfig) return reconfigDisabled;
+  try {
+    if (opCode === opCodes.multi) return decodeMulti(reader);
+    const request =
+      opCode === opCodes.setAcl ? decodeSetAcl(reader) : decodeOperation(opCode, reader);
+    return request === null ? undecodable : { request, resultTypes: single };
+  } catch (error) {
+    if (error instanceof MalformedMessage) return undecodable;
+    throw error;
+  }
+}
+
+function decodeSetAcl(reader: Reader): Operation {
+  const { path, acl, version } = setAclRequest.decodeFrom(reader);
+  return { kind: 'setAcl', path, acl, version };
+}
+
+/** The operations that stand alone or in a multi; null for any other. */
+function decodeOperation(opCode: number, reader: Reader): Operation | null {
+  switch (opCode) {
+    case opCodes.create:
+    case opCodes.create2:
+    case opCodes.createContainer: {
+      const { path, data, acl, flags } = createRequest.decodeFrom(reader);
+      const variant = opCode === opCodes.createContainer ? 'createContainer' : 'create';
+      return { kind: 'create', variant, path, data: owned(data), acl, flags, ttlMs: 0n };
+    }
+    case opCodes.createTtl: {
+      const { path, data, acl, flags, ttl } = createTtlRequest.decodeFrom(reader);
+      return {
+        kind: 'create',
+        variant: 'createTtl',
+        path,
+        data: owned(data),
+        acl,
+        flags,
+        ttlMs: ttl,
+      };
+    }
+    case opCodes.delete: {
+      const { path, version } = deleteRequest.decodeFrom(reader);
+      return { kind: 'delete', path, version };
+    }
+    case opCodes.setData: {
+      const { path, data, version } = setDataRequest.decodeFrom(reader);
+      return { kind: 'setData', path, data: owned(data), version };
+    }
+    case opCodes.check: {
+      const { path, version } = checkVersionRequest.decodeFrom(reader);
+      return { kind: 'check', path, version };
+    }
+    default:
+      return null;
+  }
+}
+
+function decodeMulti(reader: Reader): DecodedWrite {
+  const operations: Operation[] = [];
+  const resultTypes: number[] = [];
+  for (;;) {
+    const { type, done } = multiHeader.decodeFrom(reader);
+    if (done) return { request: { kind: 'multi', operations }, resultTypes };
+    const operation = decodeOperation(type, reader);
+    if (operation === null) return undecodable;
+    if (operation.kind === 'create' && (operation.flags < 0 || operation.flags > 6)) {
+      return undecodable;
+    }
+    operations.push(operation);
+    resultTypes.push(resultType(type, operation));
+  }
+}
+
+/** Everything that makes a node answers like create2, the plain create excepted. */
+function resultType(opCode: number, operation: Operation): number {
+  if (operation.kind !== 'create') return opCode;
+  return opCode === opCodes.create && operation.flags !== 4 ? opCodes.create : opCodes.create2;
+}
+
+function owned(data: Buffer | null): Buffer | null {
+  if (data === null) return null;
+  if (data.length === 0) return EMPTY;
+  const copy = Buffer.allocUnsafeSlow(data.length);
+  data.copy(copy);
+  return copy;
+}
