@@ -36,6 +36,12 @@ export {
   type TimestampType,
   timestampType,
 } from './batch-v2.ts';
+export {
+  type ControlRecord,
+  decodeControlRecord,
+  encodeTransactionMarker,
+  type TransactionMarker,
+} from './control.ts';
 export { type Crc32cImplementation, crc32c, crc32cImplementation } from './crc32c.ts';
 export {
   type DecodedBatch,
@@ -45,10 +51,24 @@ export {
   openRecords,
   openRecordsAsync,
 } from './decode-batch.ts';
+export { decodeMessage, decodeMessageAsync } from './decode-message-set.ts';
 export {
   type BatchInput,
   encodeBatch,
   encodeBatchAsync,
   encodedRecordsSize,
 } from './encode-batch.ts';
+export {
+  encodeMessageSet,
+  encodeMessageSetAsync,
+  type MessageSetInput,
+} from './encode-message-set.ts';
+export { type LegacyMagic, messageChecksumMatches } from './message.ts';
 export { type Record, RecordCursor, type RecordHeader, type RecordInput } from './record.ts';
+export {
+  batchPositions,
+  decodeAnyBatch,
+  decodeAnyBatchAsync,
+  decodeRecordSet,
+  decodeRecordSetAsync,
+} from './record-set.ts';
