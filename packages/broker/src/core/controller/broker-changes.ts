@@ -76,6 +76,22 @@ function* welcomeBrokers(term: Term, arrived: readonly RegisteredBroker[]): Proc
   yield* resumeDeletions(term, new Set(replicas.map(({ partition }) => partition.topic)));
 }
 
+/** Tells a broker all that it should know and do, as if it had heard nothing. */
+// biome-ignore lint/correctness/useYield: a procedure like the others, with nothing to ask
+export function* resyncBroker(term: Term, brokerId: number): Procedure {
+  const { context, batch } = term;
+  if (!context.brokers.has(brokerId)) return;
+  batch.announce([brokerId], context.partitions());
+  for (const { partition } of context.replicasOn(new Set([brokerId]))) {
+    const phase = partition.replicas.get(brokerId);
+    if (phase === 'deletionStarted') batch.stop(brokerId, partition, true);
+    else if (phase === 'offline') batch.stop(brokerId, partition, false);
+    else if (phase === 'new' || phase === 'online')
+      if (partition.stored !== null) batch.leaderAndIsr([brokerId], partition, phase === 'new');
+  }
+  term.flush();
+}
+
 /** Replicas became unreachable: other leaders for what they led, and out of the ISR with them. */
 export function* loseReplicas(term: Term, replicas: readonly Replica[]): Procedure {
   const { context, batch } = term;

@@ -14,6 +14,7 @@ import {
   noteDirectories,
   probeDirectories,
   relieveBroker,
+  resyncBroker,
 } from './broker-changes.ts';
 import { ask, type Command, type CommandResult, type Procedure } from './commands.ts';
 import { ControllerContext, type Replica } from './context.ts';
@@ -48,6 +49,8 @@ export type ControllerSignal =
 export type ControllerEvent =
   | ControllerSignal
   | { readonly kind: 'start' }
+  /** Requests to a broker were dropped, because it could not be reached: it must be told everything. */
+  | { readonly kind: 'resync'; readonly brokerId: number }
   | { readonly kind: 'alterPartition'; readonly token: number; readonly call: AlterPartitionCall }
   | {
       readonly kind: 'controlledShutdown';
@@ -74,6 +77,8 @@ export type ControllerEvent =
 
 export type ControllerInput =
   | ControllerEvent
+  /** Office is lost: nothing is to be done any more. */
+  | { readonly kind: 'resign' }
   | { readonly kind: 'commandDone'; readonly result: CommandResult };
 
 export type ControllerEffect = TermEffect | { readonly kind: 'command'; readonly command: Command };
@@ -94,6 +99,7 @@ export class Controller implements Machine<ControllerInput, ControllerEffect> {
   readonly #queue: ControllerEvent[] = [];
   #running: Procedure | null = null;
   #nextRebalance: Millis | null = null;
+  #hasResigned = false;
 
   constructor({ controllerId, epoch, settings }: ControllerOptions) {
     this.#term = new Term(new ControllerContext(controllerId, epoch), settings);
@@ -109,7 +115,14 @@ export class Controller implements Machine<ControllerInput, ControllerEffect> {
   }
 
   step(input: ControllerInput | Tick, now: Millis): readonly ControllerEffect[] {
+    if (this.#hasResigned) return [];
     switch (input.kind) {
+      case 'resign':
+        this.#hasResigned = true;
+        this.#queue.length = 0;
+        this.#running = null;
+        this.#nextRebalance = null;
+        return [];
       case 'commandDone':
         return this.#advance(input.result, now);
       case 'tick':
@@ -184,6 +197,8 @@ export class Controller implements Machine<ControllerInput, ControllerEffect> {
         return rebalanceLeaders(term);
       case 'uncleanElectionEnabled':
         return bringPartitionsOnline(term);
+      case 'resync':
+        return resyncBroker(term, event.brokerId);
       case 'alterPartition':
         return alterPartitions(term, event.token, event.call);
       case 'controlledShutdown':

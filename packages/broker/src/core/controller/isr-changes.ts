@@ -58,27 +58,36 @@ export function* alterPartitions(term: Term, token: number, call: AlterPartition
       outcome.set(`${topic}-${partition}`, partitionEpoch);
   }
   const changed: PartitionRecord[] = [];
-  const stale: PartitionRecord[] = [];
+  const doubtful = new Set<PartitionRecord>();
+  for (const verdict of verdicts) {
+    if (verdict.kind !== 'write') continue;
+    const { record, state } = verdict;
+    const partitionEpoch = outcome.get(record.key) ?? null;
+    if (partitionEpoch === null) doubtful.add(record);
+    else {
+      record.stored = { ...state, controllerEpoch: context.epoch, partitionEpoch };
+      changed.push(record);
+    }
+  }
+  // Somebody else wrote these, or our own write was answered by a connection that broke.
+  if (doubtful.size > 0) yield* refresh(term, [...doubtful]);
   const answers = verdicts.map((verdict, index): AlteredPartition => {
     const wish = call.partitions[index];
     if (verdict.kind === 'refuse') return refusal(wish, verdict.error);
     const { record } = verdict;
-    if (verdict.kind === 'write') {
-      const partitionEpoch = outcome.get(record.key) ?? null;
-      if (partitionEpoch === null) {
-        stale.push(record);
-        return refusal(wish, 'INVALID_UPDATE_VERSION');
-      }
-      record.stored = { ...verdict.state, controllerEpoch: context.epoch, partitionEpoch };
-      changed.push(record);
-    }
-    return granted(wish, record);
+    const { stored } = record;
+    const holds = !doubtful.has(record) || isGranted(wish, stored);
+    return holds ? granted(wish, record) : refusal(wish, 'INVALID_UPDATE_VERSION');
   });
   answer(null, answers);
   if (changed.length > 0) batch.announce(context.brokers.keys(), changed);
   term.flush();
-  // Somebody else wrote those; without a fresh look every later attempt would fail too.
-  if (stale.length > 0) yield* refresh(term, stale);
+}
+
+/** What is stored is what was wished for, by the same leader. */
+function isGranted(wish: PartitionAlteration | undefined, stored: LeaderAndIsr | null): boolean {
+  if (wish === undefined || stored === null) return false;
+  return wish.leaderEpoch === stored.leaderEpoch && sameState(wish, stored);
 }
 
 function judge(context: ControllerContext, wish: PartitionAlteration, version: number): Verdict {
