@@ -1,0 +1,180 @@
+/**
+ * The way of appended batches to the disk: one queue per partition, one vectored write per turn of
+ * the event loop.
+ *
+ * The first append of a turn asks to be called when the turn's input is handled; whatever was
+ * appended until then goes into one write. What comes while a write runs waits for the next one.
+ * So a lone append is written at once, and a flood is written in as few system calls as possible.
+ * Buffers are handed to the system as they came.
+ *
+ * A failed write ends the queue: nothing later is written, so the file has a prefix of what was
+ * accepted and the caller hears of each batch that got that far, and of no other.
+ */
+import { DiskError } from '@odradek/runtime';
+import { INDEX_WRITE_BYTES } from './index-entries.ts';
+import type { LogResources } from './log-resources.ts';
+import type { Segment } from './segment.ts';
+
+/** Batches that were appended together, in place and with their offsets. */
+export interface QueuedAppend {
+  readonly segment: Segment;
+  readonly bytes: Buffer;
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly recordCount: number;
+}
+
+/** Work between two writes, such as what a roll leaves to do on the disk. */
+interface QueuedTask {
+  readonly run: () => Promise<void>;
+  /** It has run, or never will. */
+  readonly settled: () => void;
+}
+
+export interface AppendQueueOwner {
+  /** Awaited between a write and `written`: forces data to the medium when the topic asks for it. */
+  beforeWritten(appends: readonly QueuedAppend[]): Promise<void> | null;
+  /** The system has these appends; called in order, once per write. Must not throw. */
+  written(appends: readonly QueuedAppend[]): void;
+  /** A write failed; nothing after it will be written. */
+  failed(error: DiskError): void;
+}
+
+export class AppendQueue {
+  readonly #resources: LogResources;
+  readonly #owner: AppendQueueOwner;
+  readonly #write = (): void => void this.#drain();
+  #queued: (QueuedAppend | QueuedTask)[] = [];
+  #state: 'idle' | 'scheduled' | 'writing' | 'stopped' = 'idle';
+  #pendingBytes = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(resources: LogResources, owner: AppendQueueOwner) {
+    this.#resources = resources;
+    this.#owner = owner;
+  }
+
+  append(append: QueuedAppend): void {
+    if (this.#state === 'stopped') return;
+    this.#pendingBytes += append.bytes.length;
+    this.#resources.budget.took(append.bytes.length);
+    this.#enqueue(append);
+  }
+
+  /**
+   * Runs something between two writes: after all that is queued now, before what is queued later.
+   * Resolves when it has run, and also when the queue has stopped before.
+   */
+  task(run: () => Promise<void>): Promise<void> {
+    if (this.#state === 'stopped') return Promise.resolve();
+    return new Promise((settled) => this.#enqueue({ run, settled }));
+  }
+
+  /** Resolves when nothing is queued or being written; also when the queue has stopped. */
+  whenIdle(): Promise<void> {
+    if (this.#state === 'idle' || this.#state === 'stopped') return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Drops what is queued: the directory has failed, or the log is closed. */
+  stop(): void {
+    this.#state = 'stopped';
+    settleTasks(this.#queued);
+    this.#queued = [];
+    this.#release(this.#pendingBytes);
+    this.#wakeWaiting();
+  }
+
+  #enqueue(item: QueuedAppend | QueuedTask): void {
+    this.#queued.push(item);
+    if (this.#state !== 'idle') return;
+    this.#state = 'scheduled';
+    this.#resources.environment.timers.afterTurn(this.#write);
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#isStopped()) return;
+    this.#state = 'writing';
+    while (this.#queued.length > 0) {
+      const items = this.#queued;
+      this.#queued = [];
+      try {
+        await this.#carryOut(items);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        if (this.#isStopped()) return; // Another log of the directory failed first.
+        this.stop();
+        this.#owner.failed(error);
+      } finally {
+        settleTasks(items);
+      }
+    }
+    if (this.#isStopped()) return;
+    this.#state = 'idle';
+    this.#wakeWaiting();
+  }
+
+  /** Appends to one segment that follow each other are one write; nearly always that is all of them. */
+  async #carryOut(items: readonly (QueuedAppend | QueuedTask)[]): Promise<void> {
+    let run: QueuedAppend[] = [];
+    for (const item of items) {
+      if ('run' in item) {
+        await this.#writeRun(run);
+        run = [];
+        await item.run();
+        item.settled();
+      } else if (run[0] === undefined || run[0].segment === item.segment) {
+        run.push(item);
+      } else {
+        await this.#writeRun(run);
+        run = [item];
+      }
+      if (this.#isStopped()) return;
+    }
+    await this.#writeRun(run);
+  }
+
+  async #writeRun(run: readonly QueuedAppend[]): Promise<void> {
+    const segment = run[0]?.segment;
+    if (segment === undefined) return;
+    const buffers = run.map(({ bytes }) => bytes);
+    const { files } = this.#resources;
+    await files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes));
+    await this.#owner.beforeWritten(run);
+    if (this.#isStopped()) return;
+    let sizeBytes = 0;
+    for (const { bytes } of run) sizeBytes += bytes.length;
+    segment.writtenBytes += sizeBytes;
+    this.#release(sizeBytes);
+    this.#owner.written(run);
+    if (segment.offsetIndex.entries.unwrittenBytes >= INDEX_WRITE_BYTES) {
+      await writeIndexes(this.#resources, segment);
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+
+  #release(bytes: number): void {
+    this.#pendingBytes -= bytes;
+    this.#resources.budget.released(bytes);
+  }
+
+  #wakeWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}
+
+/** Writes the index entries that the files of `segment` lack. */
+export async function writeIndexes({ files }: LogResources, segment: Segment): Promise<void> {
+  for (const { entries } of [segment.offsetIndex, segment.timeIndex]) {
+    if (entries.unwrittenBytes > 0) await files.use(entries.path, (file) => entries.write(file));
+  }
+}
+
+function settleTasks(items: readonly (QueuedAppend | QueuedTask)[]): void {
+  for (const item of items) if ('settled' in item) item.settled();
+}

@@ -1,0 +1,146 @@
+/**
+ * One data directory: whose it is, how it was left, and the checkpoint files that cover all of its
+ * partitions. A directory is online until a file operation in it fails; then it stays offline until
+ * the process is started again.
+ */
+import path from 'node:path';
+import type { Disk, Environment } from '@odradek/runtime';
+import {
+  type OffsetEntry,
+  readOffsetCheckpoint,
+  writeOffsetCheckpoint,
+} from './checkpoint-file.ts';
+import {
+  CLEAN_SHUTDOWN_FILE,
+  HIGH_WATERMARK_FILE,
+  LOCK_FILE,
+  LOG_START_FILE,
+  type PartitionFolder,
+  parsePartitionFolder,
+  RECOVERY_POINT_FILE,
+} from './file-names.ts';
+import { LogDamaged } from './log-types.ts';
+import { claimDirectory } from './meta-properties.ts';
+
+/** Kafka 3.9's content of the marker; its presence is what counts. */
+const CLEAN_SHUTDOWN_CONTENT = '{"version":0,"brokerEpoch":-1}';
+
+export interface FoundFolder extends PartitionFolder {
+  readonly path: string;
+}
+
+export class LogDirectory {
+  readonly path: string;
+  /** How the directory was left; false unless an orderly stop said otherwise. */
+  readonly cleanShutdown: boolean;
+  readonly recoveryPoints: ReadonlyMap<string, number>;
+  readonly logStarts: ReadonlyMap<string, number>;
+  readonly highWatermarks: ReadonlyMap<string, number>;
+  readonly folders: readonly FoundFolder[];
+  online = true;
+  readonly #disk: Disk;
+  readonly #release: () => Promise<void>;
+
+  private constructor(fields: {
+    path: string;
+    cleanShutdown: boolean;
+    recoveryPoints: ReadonlyMap<string, number>;
+    logStarts: ReadonlyMap<string, number>;
+    highWatermarks: ReadonlyMap<string, number>;
+    folders: readonly FoundFolder[];
+    disk: Disk;
+    release: () => Promise<void>;
+  }) {
+    this.path = fields.path;
+    this.cleanShutdown = fields.cleanShutdown;
+    this.recoveryPoints = fields.recoveryPoints;
+    this.logStarts = fields.logStarts;
+    this.highWatermarks = fields.highWatermarks;
+    this.folders = fields.folders;
+    this.#disk = fields.disk;
+    this.#release = fields.release;
+  }
+
+  /**
+   * Takes a directory for this process, making it when it is not there, and reads how it was left.
+   * The clean-shutdown marker is gone afterwards: from here on only an orderly stop puts it back.
+   * @throws ConfigError, DirectoryLocked; DiskError and LogDamaged make the directory unusable
+   */
+  static async open(
+    directory: string,
+    owner: { readonly clusterId: string; readonly brokerId: number },
+    environment: Environment,
+  ): Promise<LogDirectory> {
+    const { disk, clock } = environment;
+    await disk.makeDirectory(directory);
+    const lock = await disk.lock(path.join(directory, LOCK_FILE));
+    try {
+      await claimDirectory(disk, directory, owner, clock.wallTime());
+      const folders = await findFolders(disk, directory);
+      const checkpoint = (name: string): Promise<Map<string, number>> =>
+        readOffsetCheckpoint(disk, path.join(directory, name));
+      const recoveryPoints = await checkpoint(RECOVERY_POINT_FILE);
+      const logStarts = await checkpoint(LOG_START_FILE);
+      const highWatermarks = await checkpoint(HIGH_WATERMARK_FILE);
+      const marker = path.join(directory, CLEAN_SHUTDOWN_FILE);
+      const cleanShutdown = (await disk.status(marker)) !== null;
+      if (cleanShutdown) {
+        await disk.remove(marker);
+        await disk.syncDirectory(directory);
+      }
+      return new LogDirectory({
+        path: directory,
+        cleanShutdown,
+        recoveryPoints,
+        logStarts,
+        highWatermarks,
+        folders,
+        disk,
+        release: () => lock.release(),
+      });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  writeRecoveryPoints(entries: readonly OffsetEntry[]): Promise<void> {
+    return writeOffsetCheckpoint(this.#disk, path.join(this.path, RECOVERY_POINT_FILE), entries);
+  }
+
+  writeLogStarts(entries: readonly OffsetEntry[]): Promise<void> {
+    return writeOffsetCheckpoint(this.#disk, path.join(this.path, LOG_START_FILE), entries);
+  }
+
+  writeHighWatermarks(entries: readonly OffsetEntry[]): Promise<void> {
+    return writeOffsetCheckpoint(this.#disk, path.join(this.path, HIGH_WATERMARK_FILE), entries);
+  }
+
+  /** Says that everything here was closed in order. */
+  markClean(): Promise<void> {
+    return this.#disk.replaceFile(
+      path.join(this.path, CLEAN_SHUTDOWN_FILE),
+      CLEAN_SHUTDOWN_CONTENT,
+    );
+  }
+
+  /** Lets other processes have the directory. */
+  release(): Promise<void> {
+    return this.#release();
+  }
+}
+
+async function findFolders(disk: Disk, directory: string): Promise<FoundFolder[]> {
+  const found: FoundFolder[] = [];
+  for (const { name, kind } of await disk.list(directory)) {
+    if (kind !== 'directory') continue;
+    const folder = parsePartitionFolder(name);
+    if (folder === null) {
+      throw new LogDamaged(
+        `${path.join(directory, name)} is no partition's folder (topic-number): a log directory holds nothing else`,
+      );
+    }
+    found.push({ ...folder, path: path.join(directory, name) });
+  }
+  return found;
+}

@@ -1,0 +1,456 @@
+/**
+ * All logs of a broker: its data directories, which partition lives where, and the chores that are
+ * done for all logs from time to time.
+ *
+ * A directory in which a file operation fails goes offline with all of its logs; the others go on.
+ * Opening takes the directories, loads every partition found there (recovering what was not closed
+ * in order) and only then returns. Closing leaves them so that the next start has nothing to repair.
+ */
+import path from 'node:path';
+import { KafkaError } from '@odradek/protocol';
+import { ConfigError, DiskError, type Environment } from '@odradek/runtime';
+import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
+import { Chores } from './chores.ts';
+import { deleteFolderName, partitionFolderName } from './file-names.ts';
+import { forEachConcurrently } from './for-each-concurrently.ts';
+import type { LogConfig } from './log-config.ts';
+import { type FoundFolder, LogDirectory } from './log-directory.ts';
+import { loadLog } from './log-loader.ts';
+import { type LogLimits, type LogResources, logResources } from './log-resources.ts';
+import { LogDamaged } from './log-types.ts';
+import { PartitionLog } from './partition-log.ts';
+import { removeLater } from './retire.ts';
+
+export interface LogManagerOptions extends LogLimits {
+  /** log.dirs; at least one. */
+  readonly directories: readonly string[];
+  readonly clusterId: string;
+  readonly brokerId: number;
+  readonly logConfigOf: (topic: string) => LogConfig;
+  readonly environment: Environment;
+  /** num.recovery.threads.per.data.dir: partitions loaded at once in a directory. */
+  readonly recoveryThreads?: number;
+  /** log.initial.task.delay.ms */
+  readonly initialTaskDelayMs?: number;
+  /** log.retention.check.interval.ms */
+  readonly retentionCheckIntervalMs?: number;
+  /** log.flush.scheduler.interval.ms */
+  readonly flushCheckIntervalMs?: number;
+  /** log.flush.offset.checkpoint.interval.ms */
+  readonly recoveryPointCheckpointIntervalMs?: number;
+  /** log.flush.start.offset.checkpoint.interval.ms */
+  readonly logStartCheckpointIntervalMs?: number;
+  /** producer.id.expiration.ms */
+  readonly producerIdExpirationMs?: number;
+  /** producer.id.expiration.check.interval.ms */
+  readonly producerIdExpirationCheckIntervalMs?: number;
+}
+
+type DirectoryFailureListener = (directory: string, logs: readonly PartitionLog[]) => void;
+
+/** Logs that are loaded, closed or checked at once: disks like some company, memory does not. */
+const CONCURRENT_LOGS_MAX = 8;
+
+export class LogManager {
+  readonly #options: LogManagerOptions;
+  readonly #resources: LogResources;
+  readonly #directories: readonly LogDirectory[];
+  readonly #logs = new Map<string, PartitionLog>();
+  readonly #creating = new Map<string, Promise<PartitionLog>>();
+  readonly #failureListeners: DirectoryFailureListener[] = [];
+  readonly #chores: Chores;
+
+  private constructor(
+    options: LogManagerOptions,
+    resources: LogResources,
+    directories: readonly LogDirectory[],
+  ) {
+    this.#options = options;
+    this.#resources = resources;
+    this.#directories = directories;
+    this.#chores = new Chores(options.environment);
+  }
+
+  /**
+   * Takes the data directories and loads their logs.
+   * @throws ConfigError when a directory is another cluster's or broker's, or when none can be used
+   * @throws DirectoryLocked when another process has one
+   */
+  static async open(options: LogManagerOptions): Promise<LogManager> {
+    const resources = logResources(options.environment, options);
+    const directories = await openDirectories(options);
+    const manager = new LogManager(options, resources, directories);
+    try {
+      await Promise.all(directories.map((directory) => manager.#loadDirectory(directory)));
+    } catch (error) {
+      await Promise.allSettled(directories.map((directory) => directory.release()));
+      throw error;
+    }
+    if (manager.onlineDirectories.length === 0) {
+      throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
+    }
+    manager.#startChores();
+    return manager;
+  }
+
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.get(partitionKey(topic, partition));
+  }
+
+  all(): IterableIterator<PartitionLog> {
+    return this.#logs.values();
+  }
+
+  /** Directories in which logs can be made and written. When there are none, the broker is of no use. */
+  get onlineDirectories(): readonly string[] {
+    return this.#directories.filter(({ online }) => online).map((directory) => directory.path);
+  }
+
+  /** Bytes that logs have accepted and the operating system has not. */
+  get pendingBytes(): number {
+    return this.#resources.budget.pendingBytes;
+  }
+
+  /** True from above the limit until half of it: do not read from clients. */
+  get overLimit(): boolean {
+    return this.#resources.budget.overLimit;
+  }
+
+  /** Called each time `overLimit` turns false. */
+  onBelowLimit(listener: () => void): void {
+    this.#resources.budget.onBelowLimit(listener);
+  }
+
+  /** Called when a directory has failed, with the logs that went offline with it. */
+  onDirectoryFailure(listener: DirectoryFailureListener): void {
+    this.#failureListeners.push(listener);
+  }
+
+  /**
+   * The partition's log; made in the online directory with the fewest partitions if there is none.
+   * @param topicId written down when the log has none yet
+   * @throws KafkaError INCONSISTENT_TOPIC_ID when the log is of another topic of the same name
+   * @throws KafkaError KAFKA_STORAGE_ERROR when no directory is online, or making it failed
+   */
+  async getOrCreate(
+    topic: string,
+    partition: number,
+    topicId: string | null,
+  ): Promise<PartitionLog> {
+    const key = partitionKey(topic, partition);
+    const creating = this.#logs.get(key) ?? this.#creating.get(key);
+    const log = await (creating ?? this.#createOnce(key, topic, partition, topicId));
+    if (topicId === null || log.topicId === topicId) return log;
+    if (log.topicId !== null) {
+      throw new KafkaError(
+        'INCONSISTENT_TOPIC_ID',
+        `${key} on disk has topic id ${log.topicId}, not ${topicId}`,
+      );
+    }
+    await log.setTopicId(topicId);
+    return log;
+  }
+
+  /** Takes a log out; its folder is renamed at once and removed after file.delete.delay.ms. */
+  async delete(topic: string, partition: number): Promise<void> {
+    const key = partitionKey(topic, partition);
+    const log = this.#logs.get(key) ?? (await this.#creating.get(key));
+    if (log === undefined) return;
+    this.#logs.delete(key);
+    const offline = log.offline;
+    await log.abandon();
+    if (offline) return; // Its directory is not to be touched; the folder is found at the next start.
+    const { disk, random } = this.#options.environment;
+    const name = deleteFolderName(topic, partition, random.bytes(16).toString('hex'));
+    const doomed = path.join(log.directory, name);
+    try {
+      await disk.rename(log.path, doomed);
+      await disk.syncDirectory(log.directory);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#failDirectory(log.directory, error);
+      throw new KafkaError('KAFKA_STORAGE_ERROR', `deleting ${key}`, { cause: error });
+    }
+    removeLater(this.#resources, [doomed], log.config.fileDeleteDelayMs);
+  }
+
+  /** High watermarks as the directories' checkpoints told at the start, by `topic-partition`. */
+  readHighWatermarks(): ReadonlyMap<string, number> {
+    const all = new Map<string, number>();
+    for (const { highWatermarks } of this.#directories) {
+      for (const [key, offset] of highWatermarks) all.set(key, offset);
+    }
+    return all;
+  }
+
+  /**
+   * Writes the high watermarks down and tells them to the logs.
+   * @param of null leaves a log at the one that it was last told
+   */
+  async checkpointHighWatermarks(of: (log: PartitionLog) => number | null): Promise<void> {
+    for (const log of this.#logs.values()) {
+      const highWatermark = of(log);
+      if (highWatermark !== null) log.updateHighWatermark(highWatermark);
+    }
+    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
+  }
+
+  /** Gives the logs of a topic new settings. */
+  reconfigure(topic: string, config: LogConfig): void {
+    for (const log of this.#logs.values()) if (log.topic === topic) log.config = config;
+  }
+
+  /** Applies retention to every log; done from time to time by itself. */
+  async applyRetention(): Promise<void> {
+    await this.#eachLog(async (log) => {
+      const { count, reason } = await log.deleteOldSegments();
+      if (count > 0) {
+        this.#options.environment.log.info('segments left the log', {
+          partition: log.name,
+          count,
+          reason,
+          logStartOffset: log.logStartOffset,
+        });
+      }
+    });
+  }
+
+  /** Stops in order: everything on the medium, checkpoints written, directories marked clean and released. */
+  async close(): Promise<void> {
+    await this.#chores.stop();
+    await Promise.allSettled(this.#creating.values());
+    const logs = [...this.#logs.values()];
+    await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) =>
+      this.#tolerant(() => log.close()),
+    );
+    await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
+    await this.#checkpointLogStarts();
+    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
+    await this.#resources.files.close();
+    for (const directory of this.#directories) {
+      if (directory.online) await this.#onDisk(directory, () => directory.markClean());
+      await directory.release();
+    }
+  }
+
+  async #loadDirectory(directory: LogDirectory): Promise<void> {
+    const doomed: string[] = [];
+    const live: FoundFolder[] = [];
+    for (const folder of directory.folders) {
+      if (folder.kind === 'live') live.push(folder);
+      else if (folder.kind === 'delete') doomed.push(folder.path);
+      else this.#options.environment.log.warn('left a folder alone', { path: folder.path });
+    }
+    const threads = Math.max(1, this.#options.recoveryThreads ?? CONCURRENT_LOGS_MAX);
+    try {
+      await forEachConcurrently(live, threads, (folder) => this.#loadFolder(directory, folder));
+    } catch (error) {
+      if (!(error instanceof DiskError || error instanceof LogDamaged)) throw error;
+      this.#failDirectory(directory.path, error);
+      return;
+    }
+    const delayMs = this.#options.logConfigOf('').fileDeleteDelayMs;
+    if (doomed.length > 0) removeLater(this.#resources, doomed, delayMs);
+  }
+
+  async #loadFolder(directory: LogDirectory, folder: FoundFolder): Promise<void> {
+    const { topic, partition } = folder;
+    const key = partitionKey(topic, partition);
+    const twin = this.#logs.get(key);
+    if (twin !== undefined) {
+      throw new LogDamaged(`${folder.path} and ${twin.path} are both the log of ${key}`);
+    }
+    const log = await this.#open(directory, folder.path, topic, partition);
+    log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
+    this.#logs.set(key, log);
+  }
+
+  async #open(
+    directory: LogDirectory,
+    folder: string,
+    topic: string,
+    partition: number,
+  ): Promise<PartitionLog> {
+    const key = partitionKey(topic, partition);
+    const config = this.#options.logConfigOf(topic);
+    const loaded = await loadLog(this.#resources, {
+      folder,
+      config,
+      cleanShutdown: directory.cleanShutdown,
+      recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
+      logStartOffset: directory.logStarts.get(key) ?? 0,
+    });
+    return new PartitionLog({
+      topic,
+      partition,
+      directory: directory.path,
+      path: folder,
+      config,
+      resources: this.#resources,
+      loaded,
+      failed: (log, error) => this.#failDirectory(log.directory, error),
+    });
+  }
+
+  #createOnce(
+    key: string,
+    topic: string,
+    partition: number,
+    topicId: string | null,
+  ): Promise<PartitionLog> {
+    const creating = this.#create(topic, partition, topicId).finally(() =>
+      this.#creating.delete(key),
+    );
+    this.#creating.set(key, creating);
+    return creating;
+  }
+
+  async #create(topic: string, partition: number, topicId: string | null): Promise<PartitionLog> {
+    const directory = this.#roomiest();
+    const folder = path.join(directory.path, partitionFolderName(topic, partition));
+    const { disk } = this.#options.environment;
+    return this.#onDisk(directory, async () => {
+      await disk.makeDirectory(folder);
+      const config = this.#options.logConfigOf(topic);
+      // A folder that was just made: whatever the checkpoints say is of an earlier log of that name.
+      const loaded = await loadLog(this.#resources, {
+        folder,
+        config,
+        cleanShutdown: true,
+        recoveryPoint: 0,
+        logStartOffset: 0,
+      });
+      const log = new PartitionLog({
+        topic,
+        partition,
+        directory: directory.path,
+        path: folder,
+        config,
+        resources: this.#resources,
+        loaded,
+        failed: (failedLog, error) => this.#failDirectory(failedLog.directory, error),
+      });
+      if (topicId !== null) await log.setTopicId(topicId);
+      this.#logs.set(partitionKey(topic, partition), log);
+      return log;
+    });
+  }
+
+  #roomiest(): LogDirectory {
+    let best: LogDirectory | null = null;
+    let bestCount = Number.POSITIVE_INFINITY;
+    for (const directory of this.#directories) {
+      if (!directory.online) continue;
+      let count = 0;
+      for (const log of this.#logs.values()) if (log.directory === directory.path) count += 1;
+      if (count >= bestCount) continue;
+      best = directory;
+      bestCount = count;
+    }
+    if (best === null) throw new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
+    return best;
+  }
+
+  #startChores(): void {
+    const options = this.#options;
+    const first = options.initialTaskDelayMs ?? 30_000;
+    const { clock } = options.environment;
+    this.#chores.every(options.retentionCheckIntervalMs ?? 300_000, first, () =>
+      this.applyRetention(),
+    );
+    this.#chores.every(options.flushCheckIntervalMs ?? Number.POSITIVE_INFINITY, first, () =>
+      this.#eachLog((log) => log.flushIfDue()),
+    );
+    this.#chores.every(options.recoveryPointCheckpointIntervalMs ?? 60_000, first, () =>
+      this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint),
+    );
+    this.#chores.every(options.logStartCheckpointIntervalMs ?? 60_000, first, () =>
+      this.#checkpointLogStarts(),
+    );
+    const expirationMs = options.producerIdExpirationMs ?? 86_400_000;
+    this.#chores.every(options.producerIdExpirationCheckIntervalMs ?? 600_000, first, () => {
+      for (const log of this.#logs.values()) log.expireProducers(clock.wallTime(), expirationMs);
+      return Promise.resolve();
+    });
+  }
+
+  #checkpointLogStarts(): Promise<void> {
+    return this.#checkpoint('writeLogStarts', (log) =>
+      log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : null,
+    );
+  }
+
+  async #checkpoint(
+    write: 'writeRecoveryPoints' | 'writeLogStarts' | 'writeHighWatermarks',
+    offsetOf: (log: PartitionLog) => number | null,
+  ): Promise<void> {
+    for (const directory of this.#directories) {
+      if (!directory.online) continue;
+      const entries: OffsetEntry[] = [];
+      for (const log of this.#logs.values()) {
+        if (log.directory !== directory.path) continue;
+        const offset = offsetOf(log);
+        if (offset !== null) entries.push({ topic: log.topic, partition: log.partition, offset });
+      }
+      await this.#tolerant(() => this.#onDisk(directory, () => directory[write](entries)));
+    }
+  }
+
+  async #eachLog(run: (log: PartitionLog) => Promise<void>): Promise<void> {
+    for (const log of [...this.#logs.values()]) await this.#tolerant(() => run(log));
+  }
+
+  /** A log that was closed, cut or taken offline meanwhile is no reason to stop with the others. */
+  async #tolerant(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+    }
+  }
+
+  async #onDisk<T>(directory: LogDirectory, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof DiskError || error instanceof LogDamaged)) throw error;
+      this.#failDirectory(directory.path, error);
+      throw new KafkaError('KAFKA_STORAGE_ERROR', directory.path, { cause: error });
+    }
+  }
+
+  #failDirectory(directoryPath: string, error: Error): void {
+    const directory = this.#directories.find((known) => known.path === directoryPath);
+    if (directory === undefined || !directory.online) return;
+    directory.online = false;
+    this.#options.environment.log.error('a log directory has failed and is offline from now on', {
+      directory: directoryPath,
+      error,
+    });
+    const logs = [...this.#logs.values()].filter((log) => log.directory === directoryPath);
+    for (const log of logs) log.markOffline(error);
+    for (const listener of this.#failureListeners) listener(directoryPath, logs);
+  }
+}
+
+/** Opens each directory; one that cannot be read is left out with an error line, unless all are. */
+async function openDirectories(options: LogManagerOptions): Promise<LogDirectory[]> {
+  const opened: LogDirectory[] = [];
+  let lastError: Error | null = null;
+  for (const directory of options.directories) {
+    try {
+      opened.push(await LogDirectory.open(path.resolve(directory), options, options.environment));
+    } catch (error) {
+      const ofItsDisk = error instanceof DiskError || error instanceof LogDamaged;
+      if (!ofItsDisk) {
+        await Promise.allSettled(opened.map((other) => other.release()));
+        throw error;
+      }
+      lastError = error;
+      options.environment.log.error('a log directory cannot be used', { directory, error });
+    }
+  }
+  if (opened.length > 0) return opened;
+  const reason = lastError === null ? 'log.dirs is empty' : lastError.message;
+  throw new ConfigError(`no log directory can be used: ${reason}`, { cause: lastError });
+}

@@ -1,0 +1,223 @@
+/**
+ * Reading a log: from the tail cache without waiting when the wanted offset is in it, else with one
+ * positioned read of the wanted size. Answers are whole batches.
+ *
+ * A reader that goes on where it stopped needs no index: the place where the last answers ended is
+ * remembered. Otherwise the offset index says where to start looking, and batch headers from there on
+ * tell the exact place.
+ */
+import { baseOffset, KafkaError } from '@odradek/protocol';
+import type { DiskFile } from '@odradek/runtime';
+import {
+  BATCH_PREFIX_BYTES,
+  claimedSize,
+  endOfWholeBatches,
+  entryLastOffset,
+  startOfBatchWith,
+} from './batches.ts';
+import type { LogResources } from './log-resources.ts';
+import type { LogState } from './log-state.ts';
+import type { LogSlice } from './log-types.ts';
+import type { Segment } from './segment.ts';
+
+/** Places remembered per log: about as many consumers of old data as go on without an index lookup. */
+export const REMEMBERED_PLACES_MAX = 8;
+
+/** Bytes read at once while looking for the batch that holds an offset. */
+const LOCATE_BYTES = 16 * 1024;
+
+export interface ReadRequest {
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** Only batches that end below it. */
+  readonly maxOffset: number;
+  /** Give the first batch even if it is larger than `maxBytes`. */
+  readonly minOneBatch: boolean;
+}
+
+interface Place {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly position: number;
+}
+
+export class LogReader {
+  readonly #resources: LogResources;
+  readonly #state: LogState;
+  #places: Place[] = [];
+
+  constructor(resources: LogResources, state: LogState) {
+    this.#resources = resources;
+    this.#state = state;
+  }
+
+  /** The answer from memory, or null when the offset is not in the tail cache. */
+  readTail({ offset, maxBytes, maxOffset, minOneBatch }: ReadRequest): LogSlice | null {
+    const { tail } = this.#state;
+    let index = tail.find(offset);
+    let entry = tail.at(index);
+    if (index < 0 || entry === undefined) return null;
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    let nextOffset = offset;
+    let start = startOfBatchWith(entry.bytes, 0, offset);
+    const firstOffset = baseOffset(entry.bytes, start);
+    while (entry !== undefined) {
+      const { bytes } = entry;
+      const room = maxBytes - sizeBytes;
+      if (bytes.length - start > room || entry.nextOffset > maxOffset) {
+        const atLeastOne = minOneBatch && sizeBytes === 0;
+        const part = wholeBatches(bytes, start, room, maxOffset, atLeastOne);
+        if (part.end > start) {
+          chunks.push(bytes.subarray(start, part.end));
+          sizeBytes += part.end - start;
+          nextOffset = part.nextOffset;
+        }
+        break;
+      }
+      chunks.push(start === 0 ? bytes : bytes.subarray(start));
+      sizeBytes += bytes.length - start;
+      nextOffset = entry.nextOffset;
+      start = 0;
+      entry = tail.at(++index);
+    }
+    return { chunks, sizeBytes, firstOffset, nextOffset };
+  }
+
+  /** The answer from the files. */
+  async readFiles(request: ReadRequest): Promise<LogSlice> {
+    for (;;) {
+      const { generation } = this.#state;
+      const slice = await this.#readSegments(request);
+      if (generation === this.#state.generation) return slice;
+    }
+  }
+
+  /** The position of the batch that holds `offset` or is the first behind it; null when all end below. */
+  async locate(segment: Segment, offset: number): Promise<number | null> {
+    if (segment.writtenBytes === 0) return null;
+    const index = segment.offsetIndex;
+    const resident = await this.#resources.indexes.get(index.entries);
+    const floor = index.floor(resident, offset);
+    return this.#resources.files.read(segment.logPath, async (file) => {
+      let position = floor.position;
+      const end = segment.writtenBytes;
+      while (end - position >= BATCH_PREFIX_BYTES) {
+        const chunk = Buffer.allocUnsafe(Math.min(LOCATE_BYTES, end - position));
+        const readBytes = await file.read(chunk, position);
+        const found = walkTo(chunk.subarray(0, readBytes), offset);
+        if (found.reached) return position + found.at;
+        if (found.at === 0) return null;
+        position += found.at;
+      }
+      return null;
+    });
+  }
+
+  /** Forgets remembered places: the files have changed. */
+  forgetPlaces(): void {
+    this.#places = [];
+  }
+
+  async #readSegments(request: ReadRequest): Promise<LogSlice> {
+    const { segments } = this.#state;
+    let index = Math.max(0, segments.indexOf(request.offset));
+    for (;;) {
+      const segment = segments.at(index);
+      if (segment === undefined || segment.baseOffset >= request.maxOffset) break;
+      const slice = await this.#readSegment(segment, request);
+      if (slice !== null) return slice;
+      index += 1;
+    }
+    return emptySlice(request.offset);
+  }
+
+  /** null when the segment has nothing at or behind the offset: compaction left a gap at its end. */
+  async #readSegment(segment: Segment, request: ReadRequest): Promise<LogSlice | null> {
+    if (segment.writtenBytes === 0) return null; // Its files may be about to be made.
+    const position =
+      this.#placeOf(segment, request.offset) ?? (await this.locate(segment, request.offset));
+    if (position === null) return null;
+    const end = segment.writtenBytes;
+    if (position >= end) return null;
+    return this.#resources.files.read(segment.logPath, async (file) => {
+      const wanted = Math.max(request.maxBytes, BATCH_PREFIX_BYTES);
+      let bytes = await readExactly(file, position, Math.min(wanted, end - position));
+      if (bytes.length < BATCH_PREFIX_BYTES) return null;
+      const sizeBytes = claimedSize(bytes, 0);
+      if (sizeBytes > end - position || sizeBytes < BATCH_PREFIX_BYTES) {
+        throw new KafkaError('CORRUPT_MESSAGE', `${segment.logPath} at ${position}`);
+      }
+      if (sizeBytes > bytes.length && request.minOneBatch) {
+        bytes = await readExactly(file, position, sizeBytes);
+      }
+      const { end: endOfPart, nextOffset } = wholeBatches(
+        bytes,
+        0,
+        Math.min(request.maxBytes, bytes.length),
+        request.maxOffset,
+        request.minOneBatch,
+      );
+      if (endOfPart === 0) return emptySlice(request.offset);
+      this.#remember({ segment, offset: nextOffset, position: position + endOfPart });
+      return {
+        chunks: [endOfPart === bytes.length ? bytes : bytes.subarray(0, endOfPart)],
+        sizeBytes: endOfPart,
+        firstOffset: baseOffset(bytes, 0),
+        nextOffset,
+      };
+    });
+  }
+
+  #placeOf(segment: Segment, offset: number): number | null {
+    const place = this.#places.find((known) => known.offset === offset);
+    // At the end of a segment the next one may hold the offset, or this one may have grown.
+    if (place === undefined || place.segment !== segment) return null;
+    return place.position;
+  }
+
+  #remember(place: Place): void {
+    this.#places = [place, ...this.#places.filter(({ offset }) => offset !== place.offset)];
+    if (this.#places.length > REMEMBERED_PLACES_MAX) this.#places.pop();
+  }
+}
+
+export function emptySlice(offset: number): LogSlice {
+  return { chunks: [], sizeBytes: 0, firstOffset: offset, nextOffset: offset };
+}
+
+/** As many whole batches from `start` as fit `room`; with `atLeastOne` the first whatever its size. */
+function wholeBatches(
+  bytes: Buffer,
+  start: number,
+  room: number,
+  maxOffset: number,
+  atLeastOne: boolean,
+): { readonly end: number; readonly nextOffset: number } {
+  const limit = Math.min(bytes.length, start + room);
+  const part = endOfWholeBatches(bytes, start, limit, maxOffset);
+  if (part.end > start || !atLeastOne) return part;
+  return endOfWholeBatches(
+    bytes,
+    start,
+    Math.min(bytes.length, start + claimedSize(bytes, start)),
+    maxOffset,
+  );
+}
+
+function walkTo(chunk: Buffer, offset: number): { readonly at: number; readonly reached: boolean } {
+  let at = 0;
+  while (chunk.length - at >= BATCH_PREFIX_BYTES) {
+    if (entryLastOffset(chunk, at) >= offset) return { at, reached: true };
+    const size = claimedSize(chunk, at);
+    if (size < BATCH_PREFIX_BYTES) return { at: 0, reached: false };
+    at += size;
+  }
+  return { at, reached: false };
+}
+
+async function readExactly(file: DiskFile, position: number, sizeBytes: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+  const readBytes = await file.read(bytes, position);
+  return readBytes === sizeBytes ? bytes : bytes.subarray(0, readBytes);
+}

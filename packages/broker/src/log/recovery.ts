@@ -1,0 +1,95 @@
+/**
+ * Recovery of segments after a crash: every batch is read and checked, the file is cut at the first
+ * one that is not whole and sound, and whatever is derived from batches is built anew: both indexes,
+ * producer state, leader epochs.
+ *
+ * Which segments need it, and what happens to those behind a cut, is log-loader.ts's decision.
+ */
+import type { ProducerStates } from '../core/producer-state/producer-states.ts';
+import { writeIndexes } from './append-queue.ts';
+import { producerBatchOf } from './batches.ts';
+import { SUFFIX } from './file-names.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogResources } from './log-resources.ts';
+import { scanBatches } from './scan.ts';
+import { Segment, type SegmentOptions } from './segment.ts';
+
+export interface RecoveredSegment {
+  readonly segment: Segment;
+  /** Bytes that were cut off; what follows this segment is then lost as well. */
+  readonly cutBytes: number;
+}
+
+export interface DerivedState {
+  readonly producers: ProducerStates;
+  readonly epochs: LeaderEpochs;
+}
+
+/** Recovers one segment, feeding `state` with its batches. */
+export async function recoverSegment(
+  resources: LogResources,
+  options: SegmentOptions,
+  config: LogConfig,
+  state: DerivedState,
+): Promise<RecoveredSegment> {
+  const segment = new Segment(options);
+  const { files } = resources;
+  let foundBytes = 0;
+  const soundBytes = await files.use(segment.logPath, async (file) => {
+    foundBytes = await file.sizeBytes();
+    const end = await scanBatches(
+      file,
+      { from: 0, to: foundBytes, verify: true },
+      (facts, buffer, at) => {
+        if (facts.firstOffset < segment.nextOffset && facts.leaderEpoch >= 0) return false;
+        if (facts.lastOffset < segment.nextOffset) return false;
+        segment.append(facts, config.indexIntervalBytes);
+        noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
+        const batch = producerBatchOf(buffer, at);
+        if (batch !== null) state.producers.update(batch);
+        return true;
+      },
+    );
+    if (end < foundBytes) await file.truncate(end);
+    return end;
+  });
+  segment.finish();
+  segment.writtenBytes = soundBytes;
+  await rewriteIndexes(resources, segment);
+  return { segment, cutBytes: foundBytes - soundBytes };
+}
+
+/** Replays the batches of a sound segment from `offset` on into producer state. */
+export async function replayProducers(
+  resources: LogResources,
+  segment: Segment,
+  offset: number,
+  producers: ProducerStates,
+): Promise<void> {
+  await resources.files.use(segment.logPath, (file) =>
+    scanBatches(file, { from: 0, to: segment.writtenBytes, verify: false }, (facts, buffer, at) => {
+      if (facts.lastOffset < offset) return true;
+      const batch = producerBatchOf(buffer, at);
+      if (batch !== null) producers.update(batch);
+      return true;
+    }),
+  );
+}
+
+/** Notes only what is news: an epoch that the checkpoint knows keeps its start. */
+function noteEpoch(epochs: LeaderEpochs, epoch: number, startOffset: number): void {
+  if (epoch >= 0 && epoch > (epochs.latest ?? -1)) epochs.assign(epoch, startOffset);
+}
+
+/** Puts freshly built entries into the index files, whatever these held. */
+async function rewriteIndexes(resources: LogResources, segment: Segment): Promise<void> {
+  const { files, indexes } = resources;
+  // Entries of aborted transactions belong to a log that may have been cut; see SUFFIX.transactionIndex.
+  for (const suffix of [SUFFIX.offsetIndex, SUFFIX.timeIndex]) {
+    await files.use(segment.pathOf(suffix), (file) => file.truncate(0));
+  }
+  await writeIndexes(resources, segment);
+  indexes.grew(segment.offsetIndex.entries);
+  indexes.grew(segment.timeIndex.entries);
+}

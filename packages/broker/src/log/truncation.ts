@@ -1,0 +1,130 @@
+/**
+ * Cutting the end of a log off, as a follower does with what the leader does not have.
+ *
+ * The caller has stopped appends and waited for writes. Log files first, then what is derived
+ * from them; a crash in between leaves a longer or a shorter log, either of which recovery settles.
+ * A batch is never split: one that reaches past the offset goes as a whole.
+ */
+import { baseOffset } from '@odradek/protocol';
+import { ProducerStates } from '../core/producer-state/producer-states.ts';
+import { BATCH_PREFIX_BYTES } from './batches.ts';
+import type { LogConfig } from './log-config.ts';
+import { createSegmentFiles, jitterOf } from './log-loader.ts';
+import type { LogReader } from './log-reader.ts';
+import type { LogResources } from './log-resources.ts';
+import type { LogState } from './log-state.ts';
+import { replayProducers } from './recovery.ts';
+import { retireSegments } from './retire.ts';
+import { scanBatches } from './scan.ts';
+import { Segment } from './segment.ts';
+
+export interface TruncationTools {
+  readonly resources: LogResources;
+  readonly state: LogState;
+  readonly reader: LogReader;
+  readonly config: LogConfig;
+  readonly folder: string;
+}
+
+/** Removes everything from the batch that holds `offset` on. */
+export async function truncateLog(tools: TruncationTools, offset: number): Promise<void> {
+  const { state, resources, config } = tools;
+  if (offset < state.segments.first.baseOffset) return restartLog(tools, offset);
+  const removed = state.segments.removeFrom(offset + 1);
+  await retireSegments(resources, removed, config.fileDeleteDelayMs);
+  const endOffset = await truncateActive(tools, state.segments.active, offset);
+  state.epochs.truncateEnd(endOffset);
+  await state.snapshots.removeWhere((at) => at > endOffset);
+  state.producers = await producersAt(tools, endOffset);
+  settle(tools, endOffset);
+}
+
+/** Removes everything and goes on at `offset`, as if the log had been trimmed up to there. */
+export async function restartLog(tools: TruncationTools, offset: number): Promise<void> {
+  const { state, resources, config, folder } = tools;
+  const createdAtMs = resources.environment.clock.wallTime();
+  const jitterMs = jitterOf(resources, config);
+  const fresh = new Segment({ folder, baseOffset: offset, createdAtMs, jitterMs });
+  // Memory first: from here on readers find an empty log instead of files that are on their way out.
+  const removed = state.segments.replaceAll(fresh);
+  state.epochs.clear();
+  state.producers = new ProducerStates();
+  state.logStartOffset = offset;
+  settle(tools, offset);
+  await retireSegments(resources, removed, config.fileDeleteDelayMs);
+  await state.snapshots.removeWhere(() => true);
+  await createSegmentFiles(resources, fresh, config);
+}
+
+/** @returns where the log ends now */
+async function truncateActive(
+  { resources, reader }: TruncationTools,
+  active: Segment,
+  offset: number,
+): Promise<number> {
+  const position = await reader.locate(active, offset);
+  if (position === null) return Math.min(offset, active.nextOffset);
+  const endOffset = await resources.files.use(active.logPath, async (file) => {
+    const prefix = Buffer.alloc(BATCH_PREFIX_BYTES);
+    await file.read(prefix, position);
+    await file.truncate(position);
+    return Math.min(offset, baseOffset(prefix, 0));
+  });
+  active.truncated(position, endOffset);
+  await truncateIndexes(resources, active, endOffset);
+  await findMaxTimestamp(resources, active);
+  return endOffset;
+}
+
+async function truncateIndexes(
+  { files, indexes }: LogResources,
+  segment: Segment,
+  endOffset: number,
+): Promise<void> {
+  for (const index of [segment.offsetIndex, segment.timeIndex]) {
+    index.truncate(await indexes.get(index.entries), endOffset);
+    await files.use(index.entries.path, (file) => index.entries.cutFile(file));
+  }
+}
+
+/** The time index knows the largest timestamp up to its last entry; what follows is looked at. */
+async function findMaxTimestamp({ files, indexes }: LogResources, segment: Segment): Promise<void> {
+  const { last } = segment.timeIndex;
+  segment.maxTimestamp = last?.timestamp ?? -1;
+  segment.offsetOfMaxTimestamp = last?.offset ?? -1;
+  const resident = await indexes.get(segment.offsetIndex.entries);
+  const from = last === null ? 0 : segment.offsetIndex.floor(resident, last.offset).position;
+  await files.read(segment.logPath, (file) =>
+    scanBatches(file, { from, to: segment.sizeBytes, verify: false }, (batch) => {
+      if (batch.maxTimestamp > segment.maxTimestamp) {
+        segment.maxTimestamp = batch.maxTimestamp;
+        segment.offsetOfMaxTimestamp = batch.lastOffset;
+      }
+      return true;
+    }),
+  );
+}
+
+async function producersAt(
+  { state, resources }: TruncationTools,
+  endOffset: number,
+): Promise<ProducerStates> {
+  const latest = await state.snapshots.latestUpTo(endOffset);
+  const producers = latest?.producers ?? new ProducerStates();
+  const from = latest?.offset ?? state.logStartOffset;
+  for (const segment of state.segments.all) {
+    if (segment.nextOffset > from) await replayProducers(resources, segment, from, producers);
+  }
+  return producers;
+}
+
+function settle({ state, resources, reader }: TruncationTools, endOffset: number): void {
+  state.generation += 1;
+  resources.tails.clear(state.tail);
+  reader.forgetPlaces();
+  state.logEndOffset = endOffset;
+  state.nextOffset = endOffset;
+  state.logStartOffset = Math.min(state.logStartOffset, endOffset);
+  state.recoveryPoint = Math.min(state.recoveryPoint, endOffset);
+  state.highWatermark = Math.min(Math.max(state.highWatermark, state.logStartOffset), endOffset);
+}

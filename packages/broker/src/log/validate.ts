@@ -1,0 +1,240 @@
+/**
+ * What a leader checks of a batch that a client wants appended, and what it changes in it.
+ *
+ * Kafka's rules (ProduceRequest, LogValidator), in Kafka's order: one batch of magic 2, its size,
+ * its checksum, its header. The records inside are looked at only where a rule cannot do without:
+ * on compacted topics, which need keys, and where the topic bounds timestamps. Everywhere else the
+ * bytes go through as they came, compressed or not; the checksum has shown that they are the
+ * producer's. What Kafka checks besides, that offset deltas count up from zero and that the header's
+ * largest timestamp is true, harms nobody but the producer that gets it wrong.
+ *
+ * Not here: sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
+ */
+import {
+  baseOffset,
+  baseSequence,
+  type Codec,
+  checksumMatches,
+  codecs,
+  compressionOf,
+  decodeBatch,
+  encodeBatch,
+  hasProducerId,
+  isControl,
+  isTransactional,
+  KafkaError,
+  lastOffsetDelta,
+  MalformedMessage,
+  magic,
+  openRecords,
+  producerEpoch,
+  producerId,
+  recordCount,
+  setLogAppendTime,
+  timestampType,
+} from '@odradek/protocol';
+import { batchSize } from './batches.ts';
+import type { LogConfig } from './log-config.ts';
+
+/**
+ * The most bytes that a client's compressed batch may unfold to where its records must be looked
+ * at: on compacted topics, with bounded timestamps, or to be compressed anew. Elsewhere there is no bound, for
+ * nothing is unfolded.
+ */
+export const UNFOLDED_BATCH_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Refused records that are named one by one in an answer. */
+export const RECORD_ERRORS_MAX = 100;
+
+/** One record that was refused, by its place in the batch: `record_errors` of a produce response. */
+export interface RecordError {
+  readonly batchIndex: number;
+  readonly message: string;
+}
+
+/** A batch with records that are not allowed; nothing of it was appended. */
+export class RecordsRefused extends KafkaError {
+  readonly recordErrors: readonly RecordError[];
+  constructor(
+    code: 'INVALID_RECORD' | 'INVALID_TIMESTAMP',
+    recordErrors: readonly RecordError[],
+    detail: string,
+  ) {
+    super(code, detail);
+    this.recordErrors = recordErrors;
+  }
+}
+
+export interface ValidBatch {
+  /** What to append: the batch itself, patched in place, or a re-encoded one. */
+  readonly bytes: Buffer;
+  /** The time that all its records were given; -1 with CreateTime. */
+  readonly logAppendTimeMs: number;
+}
+
+/**
+ * Checks a client's records for one partition and makes them ready to be given offsets.
+ * @throws KafkaError: INVALID_RECORD, MESSAGE_TOO_LARGE, CORRUPT_MESSAGE, INVALID_TIMESTAMP,
+ * UNSUPPORTED_FOR_MESSAGE_FORMAT; RecordsRefused where single records are to blame
+ */
+export function validateClientBatch(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+): ValidBatch {
+  checkFrame(records, config);
+  checkHeader(records);
+  if (needsRecords(config)) checkRecords(records, config, wallTimeMs);
+  const bytes = inWantedCodec(records, config);
+  if (config.messageTimestampType === 'CreateTime') return { bytes, logAppendTimeMs: -1 };
+  setLogAppendTime(bytes, 0, wallTimeMs);
+  return { bytes, logAppendTimeMs: wallTimeMs };
+}
+
+/** Exactly one batch of magic 2, not too large, with the right checksum. */
+function checkFrame(records: Buffer, config: LogConfig): void {
+  if (records.length === 0) throw invalid('a produce request holds no batch for the partition');
+  const sizeBytes = sizeOf(records);
+  if (sizeBytes < 0) throw new KafkaError('CORRUPT_MESSAGE', 'a record batch is cut short');
+  if (magic(records, 0) !== 2) {
+    throw invalid(`a batch of magic ${magic(records, 0)}, only magic 2 can be produced`);
+  }
+  if (sizeBytes < records.length) throw invalid('more than one batch for a partition');
+  if (baseOffset(records, 0) !== 0)
+    throw invalid(`a batch with base offset ${baseOffset(records, 0)}`);
+  if (sizeBytes > config.maxMessageBytes) {
+    throw new KafkaError(
+      'MESSAGE_TOO_LARGE',
+      `a batch of ${sizeBytes} bytes, max.message.bytes is ${config.maxMessageBytes}`,
+    );
+  }
+  if (!checksumMatches(records, 0)) {
+    throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a record batch does not match');
+  }
+}
+
+function sizeOf(records: Buffer): number {
+  try {
+    return batchSize(records, 0);
+  } catch (error) {
+    if (error instanceof MalformedMessage) throw corrupt(error);
+    throw error;
+  }
+}
+
+function checkHeader(batch: Buffer): void {
+  const count = recordCount(batch, 0);
+  if (count <= 0 || count !== lastOffsetDelta(batch, 0) + 1) {
+    throw invalid(`${count} records with a last offset delta of ${lastOffsetDelta(batch, 0)}`);
+  }
+  if (isControl(batch, 0)) throw invalid('clients may not write control batches');
+  codecIn(batch);
+  if (hasProducerId(batch, 0)) {
+    if (producerEpoch(batch, 0) < 0 || baseSequence(batch, 0) < 0) {
+      throw invalid(`producer ${producerId(batch, 0)} sent a batch without epoch or sequence`);
+    }
+  } else if (isTransactional(batch, 0)) {
+    throw invalid('a transactional batch without a producer id');
+  }
+  if (timestampType(batch, 0) === 'LogAppendTime') {
+    throw new KafkaError('INVALID_TIMESTAMP', 'clients may not set the log append time');
+  }
+}
+
+function needsRecords(config: LogConfig): boolean {
+  return config.cleanupPolicy.includes('compact') || boundsTimestamps(config);
+}
+
+function boundsTimestamps(config: LogConfig): boolean {
+  return (
+    config.messageTimestampType === 'CreateTime' &&
+    (config.messageTimestampBeforeMaxMs < Number.MAX_SAFE_INTEGER ||
+      config.messageTimestampAfterMaxMs < Number.MAX_SAFE_INTEGER)
+  );
+}
+
+/** Looks at every record. Collects what is wrong, so that the client learns of all of it. */
+function checkRecords(batch: Buffer, config: LogConfig, wallTimeMs: number): void {
+  const wantsKeys = config.cleanupPolicy.includes('compact');
+  const bounded = boundsTimestamps(config);
+  const earliest = wallTimeMs - config.messageTimestampBeforeMaxMs;
+  const latest = wallTimeMs + config.messageTimestampAfterMaxMs;
+  const errors: RecordError[] = [];
+  let untimely = false;
+  try {
+    const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
+    const cursor = openRecords(batch, 0, limits);
+    for (let batchIndex = 0; cursor.next(); batchIndex++) {
+      const { timestamp } = cursor;
+      const early = bounded && timestamp !== -1 && (timestamp < earliest || timestamp > latest);
+      const keyless = wantsKeys && cursor.keyLength < 0;
+      if (early) untimely = true;
+      if (!(early || keyless) || errors.length >= RECORD_ERRORS_MAX) continue;
+      const message = early
+        ? `timestamp ${timestamp} is not in [${earliest}, ${latest}]`
+        : 'a compacted topic takes no record without a key';
+      errors.push({ batchIndex, message });
+    }
+  } catch (error) {
+    if (error instanceof MalformedMessage) throw invalid(error.message);
+    throw error;
+  }
+  const [first] = errors;
+  if (first === undefined) return;
+  const detail = `record ${first.batchIndex}: ${first.message}`;
+  throw new RecordsRefused(untimely ? 'INVALID_TIMESTAMP' : 'INVALID_RECORD', errors, detail);
+}
+
+/** The batch in the codec that compression.type asks for; the batch itself where it is content. */
+function inWantedCodec(batch: Buffer, config: LogConfig): Buffer {
+  const wanted = wantedCodec(config.compressionType);
+  if (wanted === null || codecIn(batch) === wanted) return batch;
+  const { records, ...header } = decodedOrRefused(batch);
+  const recoded = encodeBatch({
+    records: records.map((record, index) => ({ ...record, offsetDelta: index })),
+    compression: wanted,
+    producerId: header.producerId,
+    producerEpoch: header.producerEpoch,
+    baseSequence: header.baseSequence,
+    transactional: header.transactional,
+  });
+  if (recoded.length > config.maxMessageBytes) {
+    throw new KafkaError(
+      'MESSAGE_TOO_LARGE',
+      `${recoded.length} bytes as ${wanted}, max.message.bytes is ${config.maxMessageBytes}`,
+    );
+  }
+  return recoded;
+}
+
+function decodedOrRefused(batch: Buffer): ReturnType<typeof decodeBatch> {
+  try {
+    return decodeBatch(batch, 0, { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false });
+  } catch (error) {
+    if (error instanceof MalformedMessage) throw invalid(error.message);
+    throw error;
+  }
+}
+
+function codecIn(batch: Buffer): Codec {
+  try {
+    return compressionOf(batch, 0);
+  } catch (error) {
+    if (error instanceof MalformedMessage) throw invalid(error.message);
+    throw error;
+  }
+}
+
+/** null for 'producer': whatever the producer chose. */
+function wantedCodec(compressionType: string): Codec | null {
+  if (compressionType === 'uncompressed') return 'none';
+  return codecs.find((codec) => codec === compressionType && codec !== 'none') ?? null;
+}
+
+function invalid(detail: string): KafkaError {
+  return new KafkaError('INVALID_RECORD', detail);
+}
+
+function corrupt(cause: MalformedMessage): KafkaError {
+  return new KafkaError('CORRUPT_MESSAGE', cause.message, { cause });
+}
