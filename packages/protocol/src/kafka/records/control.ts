@@ -7,6 +7,8 @@
  * is `version:int16 coordinatorEpoch:int32`.
  */
 import { MalformedMessage } from '../../errors.ts';
+import { isControl } from './batch-v2.ts';
+import { type DecodedBatch, openRecords } from './decode-batch.ts';
 import { encodeBatch } from './encode-batch.ts';
 import type { Record } from './record.ts';
 
@@ -27,6 +29,12 @@ export type ControlRecord = Readonly<
   /** Of a later version than this one: to be ignored. */
   | { kind: 'unknown'; type: number; value: Buffer | null }
 >;
+
+/** How a transaction ended in one partition. */
+export interface TransactionEnd {
+  readonly outcome: 'abort' | 'commit';
+  readonly coordinatorEpoch: number;
+}
 
 export interface TransactionMarker {
   readonly kind: 'abort' | 'commit';
@@ -78,4 +86,27 @@ export function decodeControlRecord(record: Pick<Record, 'key' | 'value'>): Cont
     throw new MalformedMessage(`a marker to ${kind} without its coordinator's epoch`);
   }
   return { kind, coordinatorEpoch: value.readInt32BE(2) };
+}
+
+/**
+ * What the batch of magic 2 at `at` says about the end of a transaction; its checksum is taken to be
+ * right. Of a control batch only the first record counts.
+ * @returns null for data, and for control batches of other kinds
+ * @throws MalformedMessage when the record is not well-formed
+ */
+export function readControlMarker(buffer: Buffer, at: number): TransactionEnd | null {
+  if (!isControl(buffer, at)) return null;
+  const cursor = openRecords(buffer, at, { verifyChecksum: false });
+  return cursor.next() ? asEnd(decodeControlRecord(cursor.record())) : null;
+}
+
+/** As `readControlMarker`, of a batch that has been decoded. */
+export function controlMarkerOf(batch: DecodedBatch): TransactionEnd | null {
+  const record = batch.records[0];
+  return batch.control && record !== undefined ? asEnd(decodeControlRecord(record)) : null;
+}
+
+function asEnd(control: ControlRecord): TransactionEnd | null {
+  if (control.kind !== 'abort' && control.kind !== 'commit') return null;
+  return { outcome: control.kind, coordinatorEpoch: control.coordinatorEpoch };
 }

@@ -38,8 +38,11 @@ export {
 } from './batch-v2.ts';
 export {
   type ControlRecord,
+  controlMarkerOf,
   decodeControlRecord,
   encodeTransactionMarker,
+  readControlMarker,
+  type TransactionEnd,
   type TransactionMarker,
 } from './control.ts';
 export { type Crc32cImplementation, crc32c, crc32cImplementation } from './crc32c.ts';

@@ -2,9 +2,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { ProtocolError } from '../../../src/errors.ts';
 import {
+  controlMarkerOf,
   decodeBatch,
   decodeControlRecord,
+  encodeBatch,
   encodeTransactionMarker,
+  readControlMarker,
 } from '../../../src/kafka/records/index.ts';
 import { APACHE, hex, T } from './golden.ts';
 
@@ -26,6 +29,10 @@ describe.each(['commit', 'abort'] as const)('the marker %s', (kind) => {
     const batch = decodeBatch(hex(APACHE[kind]));
     expect(batch).toMatchObject({ control: true, transactional: true, producerId: 1001n });
     expect(batch.records.map(decodeControlRecord)).toEqual([{ kind, coordinatorEpoch: 12 }]);
+    const end = { outcome: kind, coordinatorEpoch: 12 };
+    expect(controlMarkerOf(batch)).toEqual(end);
+    const inside = Buffer.concat([Buffer.alloc(9), hex(APACHE[kind]), Buffer.alloc(9)]);
+    expect(readControlMarker(inside, 9)).toEqual(end);
   });
 });
 
@@ -40,6 +47,20 @@ test.each([
   ['0001 0001 aa', { kind: 'commit', coordinatorEpoch: 12 }],
 ])('the key %s', (key, expected) => {
   expect(decodeControlRecord({ key: hex(key), value })).toEqual(expected);
+});
+
+test('neither data nor another control record ends a transaction', () => {
+  const key = hex('0000 0002');
+  const records = [{ key, value, timestamp: T }];
+  for (const batch of [
+    hex(APACHE.transactionalTombstone),
+    encodeBatch({ records, control: true }),
+    encodeBatch({ records: [{ ...records[0], key: hex('0000 0001'), value, timestamp: T }] }),
+    encodeBatch({ records: [], lastOffsetDelta: 0, control: true }),
+  ]) {
+    expect(readControlMarker(batch, 0)).toBeNull();
+    expect(controlMarkerOf(decodeBatch(batch))).toBeNull();
+  }
 });
 
 test.each([
