@@ -24,6 +24,8 @@ export interface ValidSnapshot extends StorageFile {
 
 /** A block that was checked. */
 interface Block {
+  /** With its header. */
+  readonly sizeBytes: number;
   readonly content: Buffer;
   readonly entryCount: number;
   /** Of the last block only. */
@@ -32,9 +34,9 @@ interface Block {
 
 /** @throws StorageDamaged, StorageNotUsable (another format version), DiskError */
 export async function checkSnapshot(disk: Disk, snapshot: StorageFile): Promise<ValidSnapshot> {
-  let sizeBytes = 0;
+  let sizeBytes = FILE_HEADER_BYTES;
   for await (const block of blocksOf(disk, snapshot)) {
-    sizeBytes += block.content.length;
+    sizeBytes += block.sizeBytes;
     if (block.seal !== null) return { ...snapshot, seal: block.seal, sizeBytes };
   }
   throw new StorageDamaged(snapshot.path, null, 'the snapshot is not complete', RESTORE_REMEDY);
@@ -60,22 +62,18 @@ async function* blocksOf(disk: Disk, { path, zxid }: StorageFile): AsyncGenerato
     let entriesSoFar = 0;
     for (let position = FILE_HEADER_BYTES, number = 0; ; number++) {
       const bytes = await wholeBlock(window, position);
-      const header = bytes === null ? null : readBlockHeader(bytes);
-      const block =
-        bytes === null || header?.number !== number || !blockIsIntact(bytes, salt)
-          ? null
-          : toBlock(bytes);
-      if (block === null || bytes === null) {
+      const intact =
+        bytes !== null && readBlockHeader(bytes).number === number && blockIsIntact(bytes, salt);
+      const block = intact ? toBlock(bytes) : null;
+      const endsRight = (seal: Seal): boolean =>
+        seal.entryCount === entriesSoFar && position + (bytes?.length ?? 0) === window.sizeBytes;
+      if (block === null || (block.seal !== null && !endsRight(block.seal))) {
         throw new StorageDamaged(path, position, 'the snapshot is damaged', RESTORE_REMEDY);
       }
       yield block;
-      position += bytes.length;
+      if (block.seal !== null) return;
+      position += block.sizeBytes;
       entriesSoFar += block.entryCount;
-      if (block.seal === null) continue;
-      if (block.seal.entryCount !== entriesSoFar || position !== window.sizeBytes) {
-        throw new StorageDamaged(path, position, 'the snapshot is damaged', RESTORE_REMEDY);
-      }
-      return;
     }
   } finally {
     await file.close();
@@ -105,9 +103,10 @@ async function bytesAt(
 function toBlock(bytes: Buffer): Block | null {
   const { marker, contentBytes, entryCount } = readBlockHeader(bytes);
   const content = bytes.subarray(BLOCK_HEADER_BYTES);
-  if (marker === BLOCK_MARKER) return { content, entryCount, seal: null };
+  const sizeBytes = bytes.length;
+  if (marker === BLOCK_MARKER) return { sizeBytes, content, entryCount, seal: null };
   if (marker !== SEAL_MARKER || contentBytes !== SEAL_BYTES) return null;
-  return { content, entryCount: 0, seal: decodeSeal(bytes) };
+  return { sizeBytes, content, entryCount: 0, seal: decodeSeal(bytes) };
 }
 
 /** Whether a snapshot failed the check for what is in it, so that an older one may serve instead. */

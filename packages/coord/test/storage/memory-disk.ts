@@ -35,7 +35,7 @@ class MemoryFile {
 
   /** What a crash leaves: of the changes since the last sync, some sectors, in any combination. */
   crashed(draw: Draw): MemoryFile {
-    let bytes = Buffer.from(this.durable);
+    let bytes: Buffer = Buffer.from(this.durable);
     const survival = draw(4); // 0: nothing survives, 3: everything, else by chance.
     const survives = (): boolean => survival === 3 || (survival > 0 && draw(2) === 0);
     for (const change of this.changes) {
@@ -71,7 +71,7 @@ function applied(bytes: Buffer, change: Change): Buffer {
   return result;
 }
 
-type Operation = 'write' | 'sync' | 'open' | 'rename';
+type Operation = 'write' | 'sync' | 'open' | 'rename' | 'remove';
 
 export class MemoryDisk implements Disk {
   /** What was done, in order: 'write 120', 'sync' and the like, with the file's last name. */
@@ -268,7 +268,7 @@ export class MemoryDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    await this.#operation(null, path);
+    await this.#operation('remove', path);
     this.#files.delete(path);
   }
 

@@ -1,5 +1,11 @@
 /** Opens storages over a disk in memory and notes what they say. */
-import { type LogFields, nodeEnvironment, type OdradekError, silentLog } from '@odradek/runtime';
+import {
+  type Log,
+  type LogFields,
+  nodeEnvironment,
+  type OdradekError,
+  silentLog,
+} from '@odradek/runtime';
 import { openStorage } from '../../src/storage/storage.ts';
 import type { LogRecord, Storage, StorageSettings } from '../../src/storage/types.ts';
 import type { MemoryDisk } from './memory-disk.ts';
@@ -18,18 +24,18 @@ export interface Opened {
 export async function open(
   disk: MemoryDisk,
   settings: Partial<StorageSettings> = {},
-  { dataDirectory = DATA, logDirectory = dataDirectory } = {},
+  { dataDirectory = DATA, logDirectory }: { dataDirectory?: string; logDirectory?: string } = {},
 ): Promise<Opened> {
   const failures: OdradekError[] = [];
   const events: { message: string; fields: LogFields }[] = [];
   const note = (message: string, fields: LogFields = {}): void => {
     events.push({ message, fields });
   };
-  const log = { ...silentLog, info: note, warn: note, error: note, child: () => log };
+  const log: Log = { ...silentLog, info: note, warn: note, error: note, child: () => log };
   const storage = await openStorage({
     environment: { clock, timers, random, disk, log },
     dataDirectory,
-    logDirectory,
+    logDirectory: logDirectory ?? dataDirectory,
     settings: { preallocateBytes: 4096, ...settings },
     onFailure: (error) => failures.push(error),
   });
