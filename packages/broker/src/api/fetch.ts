@@ -1,0 +1,17 @@
+/**
+ * Fetch (key 1): reads batches, for consumers and for followers. Versions 0 to 3 would need batches
+ * converted to older formats, which is not done yet: they are not served.
+ */
+import { apis } from '@odradek/protocol';
+import type { ReplicaManager } from '../replica/replica-manager.ts';
+import { handler, type RegisteredHandler } from './registry.ts';
+
+export function fetchHandler({
+  replicas,
+}: {
+  readonly replicas: ReplicaManager;
+}): RegisteredHandler {
+  return handler(apis.fetch, [4, 17], (request, { apiVersion, listenerName }) =>
+    replicas.fetch(request, apiVersion, listenerName),
+  );
+}

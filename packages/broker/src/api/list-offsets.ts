@@ -1,0 +1,163 @@
+/**
+ * ListOffsets (key 2): offsets by timestamp, and the ends of a log. Version 0 answers with the
+ * beginnings of segments and is not served.
+ */
+import {
+  apis,
+  errorCodes,
+  KafkaError,
+  type KafkaErrorName,
+  type ListOffsetsRequest,
+} from '@odradek/protocol';
+import { OdradekError } from '@odradek/runtime';
+import { NO_TOPIC_ID } from '../core/controller/state.ts';
+import { fencing } from '../core/partition/epochs.ts';
+import type { Partition } from '../replica/partition.ts';
+import type { ReplicaManager } from '../replica/replica-manager.ts';
+import { handler, type RegisteredHandler } from './registry.ts';
+
+type AskedPartition = ListOffsetsRequest['topics'][number]['partitions'][number];
+
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+/** Versions in which the special timestamps and the newer error code came. */
+const MAX_TIMESTAMP_SINCE = 7;
+const EARLIEST_LOCAL_SINCE = 8;
+const LATEST_TIERED_SINCE = 9;
+const OFFSET_NOT_AVAILABLE_SINCE = 5;
+const CONSUMER = -1;
+/** A tool that may ask any replica. */
+const DEBUGGER = -2;
+const READ_COMMITTED = 1;
+
+interface Listed {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+const NOTHING: Listed = { offset: -1, timestamp: -1, leaderEpoch: -1 };
+
+export function listOffsetsHandler({
+  replicas,
+}: {
+  readonly replicas: ReplicaManager;
+}): RegisteredHandler {
+  return handler(apis.listOffsets, [1, 9], async (request, { apiVersion }) => {
+    const repeated = repeatedPartitions(request);
+    return {
+      topics: await Promise.all(
+        request.topics.map(async ({ name, partitions }) => ({
+          name,
+          partitions: await Promise.all(
+            partitions.map((asked) =>
+              repeated.has(`${name}-${asked.partitionIndex}`)
+                ? refusal(asked, 'INVALID_REQUEST')
+                : answer(replicas, name, asked, request, apiVersion),
+            ),
+          ),
+        })),
+      ),
+    };
+  });
+}
+
+function repeatedPartitions({ topics }: ListOffsetsRequest): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name, partitions } of topics)
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}-${partitionIndex}`;
+      if (seen.has(key)) repeated.add(key);
+      seen.add(key);
+    }
+  return repeated;
+}
+
+async function answer(
+  replicas: ReplicaManager,
+  topic: string,
+  asked: AskedPartition,
+  request: ListOffsetsRequest,
+  version: number,
+) {
+  try {
+    const partition = replicas.replicaFor(topic, NO_TOPIC_ID, asked.partitionIndex);
+    if (typeof partition === 'string') throw new KafkaError(partition);
+    checkReader(partition, asked, request);
+    const listed = await list(partition, asked.timestamp, request, version);
+    return { partitionIndex: asked.partitionIndex, errorCode: 0, ...listed };
+  } catch (error) {
+    if (error instanceof KafkaError) return refusal(asked, error.code);
+    if (error instanceof OdradekError) return refusal(asked, 'KAFKA_STORAGE_ERROR');
+    throw error;
+  }
+}
+
+const refusal = ({ partitionIndex }: AskedPartition, error: KafkaErrorName) => ({
+  partitionIndex,
+  errorCode: errorCodes[error],
+  ...NOTHING,
+});
+
+function checkReader(
+  partition: Partition,
+  { currentLeaderEpoch }: AskedPartition,
+  { replicaId }: ListOffsetsRequest,
+): void {
+  if (partition.isOffline) throw new KafkaError('KAFKA_STORAGE_ERROR');
+  const fenced = fencing(currentLeaderEpoch, partition.leaderEpoch);
+  if (fenced !== null) throw new KafkaError(fenced);
+  if (partition.leader === null && replicaId !== DEBUGGER)
+    throw new KafkaError('NOT_LEADER_OR_FOLLOWER');
+}
+
+async function list(
+  partition: Partition,
+  timestamp: number,
+  request: ListOffsetsRequest,
+  version: number,
+): Promise<Listed> {
+  const { log } = partition;
+  if (timestamp === EARLIEST || (timestamp === EARLIEST_LOCAL && version >= EARLIEST_LOCAL_SINCE)) {
+    const { logStartOffset } = log;
+    return { offset: logStartOffset, timestamp: -1, leaderEpoch: log.epochOf(logStartOffset) };
+  }
+  if (timestamp === LATEST_TIERED && version >= LATEST_TIERED_SINCE) return NOTHING;
+  const end = visibleEnd(partition, request);
+  const isSettled = hasSettled(partition, request);
+  if (timestamp === LATEST) {
+    if (!isSettled) throw notYet(version);
+    return { offset: end, timestamp: -1, leaderEpoch: partition.leaderEpoch };
+  }
+  if (timestamp === MAX_TIMESTAMP && version >= MAX_TIMESTAMP_SINCE) {
+    const newest = await log.offsetOfMaxTimestamp();
+    return newest === null || newest.offset >= end ? NOTHING : newest;
+  }
+  if (timestamp < 0) throw new KafkaError('UNSUPPORTED_VERSION');
+  const found = await log.offsetForTimestamp(timestamp, end);
+  if (found !== null) return found;
+  if (!isSettled) throw notYet(version);
+  return NOTHING;
+}
+
+function visibleEnd(
+  { log, highWatermark }: Partition,
+  { replicaId, isolationLevel }: ListOffsetsRequest,
+): number {
+  if (replicaId !== CONSUMER) return log.logEndOffset;
+  return isolationLevel === READ_COMMITTED ? log.lastStableOffset : highWatermark;
+}
+
+/** A new leader does not know how far the old one had come before its followers have fetched. */
+function hasSettled({ leader, highWatermark }: Partition, { replicaId }: ListOffsetsRequest) {
+  return replicaId !== CONSUMER || leader === null || highWatermark >= leader.epochStartOffset;
+}
+
+const notYet = (version: number): KafkaError =>
+  new KafkaError(
+    version >= OFFSET_NOT_AVAILABLE_SINCE ? 'OFFSET_NOT_AVAILABLE' : 'LEADER_NOT_AVAILABLE',
+  );

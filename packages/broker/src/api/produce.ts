@@ -1,0 +1,241 @@
+/**
+ * Produce (key 0): appends batches, and answers when they are as safe as was asked for.
+ *
+ * acks 0: no answer; a failure closes the connection, so that the producer notices. acks 1: when the
+ * log is written. acks -1: when every replica that counts has the batch.
+ *
+ * Versions 0 to 2 carry message sets of magic 0 and 1, which are not converted yet: they are not
+ * served. They are advertised all the same, because librdkafka turns compression off when Produce 0
+ * is missing from the list; Kafka 4 says 0 for the same reason. Nobody who knows version 3 asks in
+ * an older one.
+ *
+ * There is no transaction coordinator here yet, so no producer can have begun a transaction:
+ * transactional batches are refused like any that no transaction vouches for (KIP-890).
+ */
+import {
+  apis,
+  errorCodes,
+  type InputOf,
+  isTransactional,
+  KafkaError,
+  type KafkaErrorName,
+  type ProduceRequest,
+  type produceResponse,
+  RECORD_BATCH_OVERHEAD,
+} from '@odradek/protocol';
+import { OdradekError } from '@odradek/runtime';
+import { NO_TOPIC_ID } from '../core/controller/state.ts';
+import { RecordsRefused } from '../log/validate.ts';
+import { DelayedProduce, type ProduceSlot } from '../replica/delayed-produce.ts';
+import type { Partition } from '../replica/partition.ts';
+import type { ReplicaManager } from '../replica/replica-manager.ts';
+import { handler, type RegisteredHandler, type RequestContext } from './registry.ts';
+
+type ProduceAnswer = InputOf<typeof produceResponse>;
+type PartitionAnswer = ProduceAnswer['responses'][number]['partitionResponses'][number];
+type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number];
+
+/** Where a leader can be reached, for producers that asked somebody else. */
+export type EndpointOf = (
+  brokerId: number,
+  listenerName: string,
+) => { readonly host: string; readonly port: number; readonly rack: string | null } | null;
+
+export interface ProduceDependencies {
+  readonly replicas: ReplicaManager;
+  readonly endpointOf: EndpointOf;
+  /** Topics that only this broker's coordinators write. */
+  isInternal(topic: string): boolean;
+}
+
+/** Lets a request of this client write internal topics: Kafka's own tool for moving offsets. */
+const ADMIN_CLIENT_ID = '__admin_client';
+/** New leaders are told from this version on (KIP-951). */
+const LEADER_TOLD_SINCE = 10;
+/** zstd is known from this version on (KIP-110). */
+const ZSTD_SINCE = 7;
+const ZSTD = 4;
+const CODEC_MASK = 7;
+const ATTRIBUTES_AT = 21;
+
+/** The answer for one partition while it is in the making. */
+class Slot implements ProduceSlot {
+  readonly index: number;
+  errorCode = 0;
+  baseOffset = -1;
+  logAppendTimeMs = -1;
+  logStartOffset = -1;
+  recordErrors: NonNullable<PartitionAnswer['recordErrors']> = [];
+  errorMessage: string | null = null;
+  currentLeader: { leaderId: number; leaderEpoch: number } | undefined = undefined;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  failed(error: KafkaErrorName, message: string | null = null): void {
+    this.errorCode = errorCodes[error];
+    this.baseOffset = -1;
+    this.logAppendTimeMs = -1;
+    this.errorMessage = message;
+  }
+}
+
+/** One produce request in the making of its answer. */
+class ProduceCall {
+  readonly #dependencies: ProduceDependencies;
+  readonly #request: ProduceRequest;
+  readonly #context: RequestContext;
+  #firstError: KafkaErrorName | null = null;
+
+  constructor(dependencies: ProduceDependencies, request: ProduceRequest, context: RequestContext) {
+    this.#dependencies = dependencies;
+    this.#request = request;
+    this.#context = context;
+  }
+
+  run(): ProduceAnswer | null | Promise<ProduceAnswer> {
+    const { acks } = this.#request;
+    if (acks === 0) return this.#runUnanswered();
+    if (acks !== 1 && acks !== -1) return this.#refuseAll('INVALID_REQUIRED_ACKS');
+    return answerWhenSafe(this.#dependencies.replicas, acks, this.#request.timeoutMs, (delayed) =>
+      this.#appendAll(acks, delayed),
+    );
+  }
+
+  #runUnanswered(): null {
+    this.#appendAll(0, null);
+    if (this.#firstError !== null)
+      throw new KafkaError(this.#firstError, 'with acks=0 only a closed connection tells');
+    return null;
+  }
+
+  #refuseAll(error: KafkaErrorName): ProduceAnswer {
+    return {
+      responses: this.#request.topicData.map(({ name, partitionData }) => ({
+        name,
+        partitionResponses: partitionData.map(({ index }) => {
+          const slot = new Slot(index);
+          slot.failed(error);
+          return slot;
+        }),
+      })),
+    };
+  }
+
+  #appendAll(acks: -1 | 0 | 1, delayed: DelayedProduce | null): ProduceAnswer {
+    const responses = this.#request.topicData.map(({ name, partitionData }) => ({
+      name,
+      partitionResponses: partitionData.map((data) => this.#append(name, data, acks, delayed)),
+    }));
+    return { responses, ...this.#endpoints(responses) };
+  }
+
+  #append(
+    topic: string,
+    { index, records }: PartitionData,
+    acks: -1 | 0 | 1,
+    delayed: DelayedProduce | null,
+  ): Slot {
+    const slot = new Slot(index);
+    const partition = this.#dependencies.replicas.replicaFor(topic, NO_TOPIC_ID, index);
+    try {
+      if (typeof partition === 'string') throw new KafkaError(partition);
+      this.#checkTopic(topic);
+      const batch = this.#checkBatch(records);
+      const result = partition.append(batch, acks, 'client');
+      slot.baseOffset = result.firstOffset;
+      slot.logAppendTimeMs = result.logAppendTimeMs;
+      slot.logStartOffset = result.logStartOffset;
+      delayed?.expect(partition, result.lastOffset + 1, slot);
+    } catch (error) {
+      this.#refuse(slot, error, topic, typeof partition === 'string' ? null : partition);
+    }
+    return slot;
+  }
+
+  #checkTopic(topic: string): void {
+    if (this.#dependencies.isInternal(topic) && this.#context.clientId !== ADMIN_CLIENT_ID)
+      throw new KafkaError('INVALID_TOPIC_EXCEPTION', 'internal topics are not for clients');
+  }
+
+  /** What depends on the request; the log checks what depends on the batch alone. */
+  #checkBatch(records: Buffer | null): Buffer {
+    if (records === null || records.length === 0)
+      throw new KafkaError('INVALID_RECORD', 'one batch per partition is needed');
+    if (records.length < RECORD_BATCH_OVERHEAD) return records;
+    const codec = records.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
+    if (codec === ZSTD && this.#context.apiVersion < ZSTD_SINCE)
+      throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs Produce 7');
+    if (isTransactional(records, 0))
+      throw new KafkaError('INVALID_TXN_STATE', 'no transaction of this producer is known');
+    return records;
+  }
+
+  #refuse(slot: Slot, error: unknown, topic: string, partition: Partition | null): void {
+    const code = codeOf(error);
+    this.#firstError ??= code;
+    slot.failed(code, error instanceof Error ? error.message : null);
+    if (error instanceof RecordsRefused)
+      slot.recordErrors = error.recordErrors.map(({ batchIndex, message }) => ({
+        batchIndex,
+        batchIndexErrorMessage: message,
+      }));
+    if (code === 'NOT_LEADER_OR_FOLLOWER' && this.#context.apiVersion >= LEADER_TOLD_SINCE)
+      slot.currentLeader = this.#dependencies.replicas.leaderOf(topic, slot.index, partition);
+  }
+
+  #endpoints(
+    responses: readonly { readonly partitionResponses: readonly Slot[] }[],
+  ): Pick<ProduceAnswer, 'nodeEndpoints'> {
+    if (this.#firstError === null) return {};
+    const nodes = new Map<
+      number,
+      { nodeId: number; host: string; port: number; rack: string | null }
+    >();
+    for (const { partitionResponses } of responses)
+      for (const { currentLeader } of partitionResponses) {
+        const nodeId = currentLeader?.leaderId ?? -1;
+        const endpoint = this.#dependencies.endpointOf(nodeId, this.#context.listenerName);
+        if (endpoint !== null) nodes.set(nodeId, { nodeId, ...endpoint });
+      }
+    return nodes.size === 0 ? {} : { nodeEndpoints: [...nodes.values()] };
+  }
+}
+
+/** Appends at once; the answer is there at once when nothing is left to wait for. */
+function answerWhenSafe(
+  replicas: ReplicaManager,
+  acks: -1 | 1,
+  timeoutMs: number,
+  append: (delayed: DelayedProduce) => ProduceAnswer,
+): ProduceAnswer | Promise<ProduceAnswer> {
+  let isDone = false;
+  let resolve: (() => void) | null = null;
+  const delayed = new DelayedProduce(acks, () => {
+    isDone = true;
+    resolve?.();
+  });
+  const answer = append(delayed);
+  delayed.begin(replicas.deadlines, timeoutMs);
+  if (isDone) return answer;
+  return new Promise((fulfil) => {
+    resolve = () => fulfil(answer);
+  });
+}
+
+/** A failure of the disk is the broker's, and retriable; a bug of ours is thrown on. */
+function codeOf(error: unknown): KafkaErrorName {
+  if (error instanceof KafkaError) return error.code;
+  if (error instanceof OdradekError) return 'KAFKA_STORAGE_ERROR';
+  throw error;
+}
+
+export function produceHandler(dependencies: ProduceDependencies): RegisteredHandler {
+  return handler(
+    apis.produce,
+    [3, 11],
+    (request, context) => new ProduceCall(dependencies, request, context).run(),
+    { advertised: [0, 11], mayOverlap: true },
+  );
+}

@@ -1,0 +1,278 @@
+/**
+ * Reading for one fetch request: who may read how far in a partition, and the answer of each
+ * partition. One pass over the request's partitions, in their order, within the limits; synchronous
+ * as long as the newest batches in memory have what is asked for.
+ *
+ * Waiting for more data is in delayed-fetch.ts, which partitions a request means in fetch-sessions.ts.
+ */
+import {
+  errorCodes,
+  type fetchResponse,
+  type InputOf,
+  KafkaError,
+  type KafkaErrorName,
+} from '@odradek/protocol';
+import { OdradekError } from '@odradek/runtime';
+import { divergence, fencing } from '../core/partition/epochs.ts';
+import type { LogSlice } from '../log/log-types.ts';
+import type { Partition } from './partition.ts';
+
+type TopicAnswer = NonNullable<InputOf<typeof fetchResponse>['responses']>[number];
+/** One partition in a fetch response. */
+export type PartitionAnswer = TopicAnswer['partitions'][number];
+
+/** One partition in a fetch request. */
+export interface FetchTarget {
+  /** The name; null for a topic id that is not known here. */
+  readonly topic: string | null;
+  /** All zeros before v13. */
+  readonly topicId: string;
+  readonly partition: number;
+  readonly fetchOffset: number;
+  readonly maxBytes: number;
+  /** -1 when the requester does not say. */
+  readonly currentLeaderEpoch: number;
+  readonly lastFetchedEpoch: number;
+  readonly logStartOffset: number;
+}
+
+/** What holds for the request as a whole. */
+export interface FetchTerms {
+  /** Broker id of a follower; -1 for a consumer. */
+  readonly replicaId: number;
+  readonly readCommitted: boolean;
+  /** For all partitions together. */
+  readonly maxBytes: number;
+  /** At least one whole batch is returned, be it larger than the limits (v3+). */
+  readonly wholeFirstBatch: boolean;
+  /** Any replica may answer, not only the leader (consumers, v11+). */
+  readonly anyReplica: boolean;
+  /** The answer has room for the current leader (v12+). */
+  readonly tellsLeader: boolean;
+}
+
+/** Where partitions are looked up. */
+export interface ReplicaLookup {
+  /** The replica, or why there is none to read from. */
+  replicaFor(topic: string | null, topicId: string, partition: number): Partition | KafkaErrorName;
+}
+
+/** What was read of one partition. */
+export interface PartitionRead {
+  readonly target: FetchTarget;
+  readonly answer: PartitionAnswer;
+  readonly sizeBytes: number;
+  /** Must be answered at once: an error, or a divergence. */
+  readonly urgent: boolean;
+}
+
+export interface FetchRead {
+  readonly reads: readonly PartitionRead[];
+  readonly sizeBytes: number;
+  readonly urgent: boolean;
+}
+
+/**
+ * Reads what there is for all targets.
+ * @param arriving true on the first pass over a request: a follower's progress is taken down then
+ */
+export function readAll(
+  targets: readonly FetchTarget[],
+  terms: FetchTerms,
+  replicas: ReplicaLookup,
+  arriving: boolean,
+): FetchRead | Promise<FetchRead> {
+  const reads: PartitionRead[] = [];
+  let sizeBytes = 0;
+  let urgent = false;
+  const take = (read: PartitionRead): void => {
+    reads.push(read);
+    sizeBytes += read.sizeBytes;
+    if (read.urgent) urgent = true;
+  };
+  const next = (index: number): PartitionRead | Promise<PartitionRead> =>
+    readOne(
+      targets[index] as FetchTarget,
+      terms,
+      replicas,
+      arriving,
+      Math.max(0, terms.maxBytes - sizeBytes),
+      terms.wholeFirstBatch && sizeBytes === 0,
+    );
+  for (let index = 0; index < targets.length; index += 1) {
+    const read = next(index);
+    if (read instanceof Promise) return finish(read, index + 1);
+    take(read);
+  }
+  return { reads, sizeBytes, urgent };
+
+  async function finish(first: Promise<PartitionRead>, from: number): Promise<FetchRead> {
+    take(await first);
+    for (let index = from; index < targets.length; index += 1) {
+      const read = next(index);
+      take(read instanceof Promise ? await read : read);
+    }
+    return { reads, sizeBytes, urgent };
+  }
+}
+
+function readOne(
+  target: FetchTarget,
+  terms: FetchTerms,
+  replicas: ReplicaLookup,
+  arriving: boolean,
+  maxBytes: number,
+  wholeFirstBatch: boolean,
+): PartitionRead | Promise<PartitionRead> {
+  const partition = replicas.replicaFor(target.topic, target.topicId, target.partition);
+  if (typeof partition === 'string') return failure(target, terms, partition, null);
+  try {
+    return readPartition(partition, target, terms, arriving, maxBytes, wholeFirstBatch);
+  } catch (error) {
+    return failure(target, terms, errorNameOf(error), partition);
+  }
+}
+
+function readPartition(
+  partition: Partition,
+  target: FetchTarget,
+  terms: FetchTerms,
+  arriving: boolean,
+  maxBytes: number,
+  wholeFirstBatch: boolean,
+): PartitionRead | Promise<PartitionRead> {
+  const { log } = partition;
+  const fenced = checkReader(partition, target, terms);
+  if (fenced !== null) return failure(target, terms, fenced, partition);
+  const { fetchOffset } = target;
+  if (target.lastFetchedEpoch >= 0) {
+    const ours = log.endOffsetForEpoch(target.lastFetchedEpoch);
+    const parted = divergence(target.lastFetchedEpoch, fetchOffset, ours);
+    if (parted === 'out-of-range' || fetchOffset < log.logStartOffset)
+      return failure(target, terms, 'OFFSET_OUT_OF_RANGE', partition);
+    if (parted !== null) return diverging(partition, target, parted);
+  }
+  if (fetchOffset < log.logStartOffset || fetchOffset > log.nextOffset)
+    return failure(target, terms, 'OFFSET_OUT_OF_RANGE', partition);
+  if (terms.replicaId >= 0 && arriving)
+    partition.followerFetched(terms.replicaId, {
+      offset: fetchOffset,
+      logStartOffset: target.logStartOffset,
+    });
+  const end = readableEnd(partition, terms);
+  const limit = Math.min(maxBytes, target.maxBytes);
+  if (fetchOffset >= end || (limit <= 0 && !wholeFirstBatch))
+    return found(partition, target, terms, null);
+  const slice = log.read(fetchOffset, limit, end, wholeFirstBatch);
+  return slice instanceof Promise
+    ? slice.then(
+        (read) => found(partition, target, terms, read),
+        (error: unknown) => failure(target, terms, errorNameOf(error), partition),
+      )
+    : found(partition, target, terms, slice);
+}
+
+/** May this requester read this replica now? */
+function checkReader(
+  partition: Partition,
+  target: FetchTarget,
+  { replicaId, anyReplica }: FetchTerms,
+): KafkaErrorName | null {
+  if (partition.isOffline) return 'KAFKA_STORAGE_ERROR';
+  const fenced = fencing(target.currentLeaderEpoch, partition.leaderEpoch);
+  if (fenced !== null) return fenced;
+  const mayServe = partition.leader !== null || (anyReplica && partition.isFollower);
+  if (!mayServe) return 'NOT_LEADER_OR_FOLLOWER';
+  if (replicaId >= 0 && partition.leader?.follower(replicaId) === undefined)
+    return 'NOT_LEADER_OR_FOLLOWER';
+  return null;
+}
+
+function readableEnd(partition: Partition, terms: FetchTerms): number {
+  if (terms.replicaId >= 0) return partition.log.logEndOffset;
+  return terms.readCommitted ? partition.log.lastStableOffset : partition.highWatermark;
+}
+
+function found(
+  partition: Partition,
+  target: FetchTarget,
+  terms: FetchTerms,
+  slice: LogSlice | null,
+): PartitionRead {
+  const { log, highWatermark } = partition;
+  return {
+    target,
+    sizeBytes: slice?.sizeBytes ?? 0,
+    urgent: false,
+    answer: {
+      partitionIndex: target.partition,
+      errorCode: 0,
+      highWatermark,
+      lastStableOffset: log.lastStableOffset,
+      logStartOffset: log.logStartOffset,
+      // No producer can begin a transaction here yet (../api/produce.ts), so none was aborted.
+      abortedTransactions: terms.readCommitted ? [] : null,
+      records: slice?.chunks ?? [],
+    },
+  };
+}
+
+function diverging(
+  partition: Partition,
+  target: FetchTarget,
+  divergingEpoch: { epoch: number; endOffset: number },
+): PartitionRead {
+  const { log, highWatermark } = partition;
+  return {
+    target,
+    sizeBytes: 0,
+    urgent: true,
+    answer: {
+      partitionIndex: target.partition,
+      errorCode: 0,
+      highWatermark,
+      lastStableOffset: log.lastStableOffset,
+      logStartOffset: log.logStartOffset,
+      divergingEpoch,
+      abortedTransactions: null,
+      records: [],
+    },
+  };
+}
+
+function failure(
+  target: FetchTarget,
+  terms: FetchTerms,
+  error: KafkaErrorName,
+  partition: Partition | null,
+): PartitionRead {
+  const tellLeader =
+    terms.tellsLeader &&
+    partition !== null &&
+    (error === 'NOT_LEADER_OR_FOLLOWER' || error === 'FENCED_LEADER_EPOCH');
+  return {
+    target,
+    sizeBytes: 0,
+    urgent: true,
+    answer: {
+      partitionIndex: target.partition,
+      errorCode: errorCodes[error],
+      highWatermark: -1,
+      lastStableOffset: -1,
+      // Where the log begins tells a follower that fell out of range where to go on.
+      logStartOffset: error === 'OFFSET_OUT_OF_RANGE' ? (partition?.log.logStartOffset ?? -1) : -1,
+      abortedTransactions: null,
+      records: [],
+      ...(tellLeader
+        ? { currentLeader: { leaderId: partition.leaderId, leaderEpoch: partition.leaderEpoch } }
+        : {}),
+    },
+  };
+}
+
+/** The code for what a log threw; a bug of ours is thrown on. */
+function errorNameOf(error: unknown): KafkaErrorName {
+  if (error instanceof KafkaError) return error.code;
+  if (error instanceof OdradekError) return 'KAFKA_STORAGE_ERROR';
+  throw error;
+}

@@ -1,0 +1,184 @@
+/**
+ * A fetch request from its session to its answer: which partitions, read them, wait for more if it
+ * is not enough, note in the session what was told.
+ *
+ * An answer is kept as small as the memory for answers allows (`room`): a fetch that comes while
+ * slow readers hold most of it gets less, but always a whole batch if there is one.
+ */
+import { errorCodes, type FetchRequest, type fetchResponse, type InputOf } from '@odradek/protocol';
+import type { Clock } from '@odradek/runtime';
+import type { DeadlineQueue } from '../time/deadline-queue.ts';
+import { DelayedFetch, type FetchWakeups } from './delayed-fetch.ts';
+import {
+  type FetchRead,
+  type FetchTarget,
+  type FetchTerms,
+  type PartitionRead,
+  type ReplicaLookup,
+  readAll,
+} from './fetch-read.ts';
+import { type FetchSessions, replicaIdOf } from './fetch-sessions.ts';
+import type { Partition } from './partition.ts';
+
+export type FetchAnswer = InputOf<typeof fetchResponse>;
+type TopicAnswer = FetchAnswer['responses'][number];
+
+/** The answer's limit is for all partitions, and the first batch comes whole, from v3 on. */
+const LIMIT_SINCE = 3;
+/** Consumers may read from followers from v11 on (KIP-392). */
+const ANY_REPLICA_SINCE = 11;
+const LEADER_TOLD_SINCE = 12;
+const ENDPOINTS_SINCE = 16;
+const TOPIC_IDS_SINCE = 13;
+const READ_COMMITTED = 1;
+
+export interface FetchServiceOptions {
+  readonly clock: Clock;
+  readonly sessions: FetchSessions;
+  readonly replicas: ReplicaLookup;
+  readonly wakeups: FetchWakeups;
+  readonly deadlines: DeadlineQueue;
+  /** fetch.max.bytes: the most a consumer gets in one answer. */
+  readonly consumerMaxBytes: number;
+  /** Memory for answers: what is left of it, and reservations while a disk is read. */
+  readonly room: {
+    readonly availableBytes: number;
+    take(bytes: number): void;
+    give(bytes: number): void;
+  };
+  /** Where a leader can be reached through a listener, for requesters that asked somebody else. */
+  endpointOf(
+    brokerId: number,
+    listenerName: string,
+  ): { host: string; port: number; rack: string | null } | null;
+}
+
+export class FetchService {
+  readonly #options: FetchServiceOptions;
+
+  constructor(options: FetchServiceOptions) {
+    this.#options = options;
+  }
+
+  fetch(
+    request: FetchRequest,
+    version: number,
+    listenerName: string,
+  ): FetchAnswer | Promise<FetchAnswer> {
+    const { sessions, clock, replicas } = this.#options;
+    const plan = sessions.plan(request, version, clock.now());
+    if (typeof plan === 'string')
+      return { errorCode: errorCodes[plan], sessionId: 0, responses: [] };
+    const { targets } = plan;
+    const terms = this.#termsOf(request, version);
+    const answer = (read: FetchRead): FetchAnswer => {
+      const { sessionId, reads } = plan.conclude(read.reads);
+      return {
+        errorCode: 0,
+        sessionId,
+        responses: byTopic(reads, version),
+        ...(version >= ENDPOINTS_SINCE ? this.#endpoints(reads, listenerName) : {}),
+      };
+    };
+    const enough = (read: FetchRead): boolean =>
+      read.urgent ||
+      read.sizeBytes >= request.minBytes ||
+      request.maxWaitMs <= 0 ||
+      targets.length === 0;
+    const wait = (): Promise<FetchAnswer> =>
+      this.#wait(targets, terms, request.minBytes, request.maxWaitMs).then(answer);
+    const first = this.#read(targets, terms, replicas, true);
+    if (!(first instanceof Promise)) return enough(first) ? answer(first) : wait();
+    return first.then((read) => (enough(read) ? answer(read) : wait()));
+  }
+
+  #termsOf(request: FetchRequest, version: number): FetchTerms {
+    const replicaId = replicaIdOf(request);
+    const fromFollower = replicaId >= 0;
+    return {
+      replicaId,
+      readCommitted: !fromFollower && request.isolationLevel === READ_COMMITTED,
+      maxBytes: fromFollower
+        ? request.maxBytes
+        : Math.min(request.maxBytes, this.#options.consumerMaxBytes),
+      wholeFirstBatch: version >= LIMIT_SINCE,
+      anyReplica: !fromFollower && version >= ANY_REPLICA_SINCE,
+      tellsLeader: version >= LEADER_TOLD_SINCE,
+    };
+  }
+
+  /** Reads within the memory there is; what a disk is read into counts from the start. */
+  #read(
+    targets: readonly FetchTarget[],
+    terms: FetchTerms,
+    replicas: ReplicaLookup,
+    arriving: boolean,
+  ): FetchRead | Promise<FetchRead> {
+    const { room } = this.#options;
+    const maxBytes = Math.min(terms.maxBytes, room.availableBytes);
+    const read = readAll(targets, { ...terms, maxBytes }, replicas, arriving);
+    if (!(read instanceof Promise)) return read;
+    room.take(maxBytes);
+    return read.finally(() => room.give(maxBytes));
+  }
+
+  #wait(
+    targets: readonly FetchTarget[],
+    terms: FetchTerms,
+    minBytes: number,
+    maxWaitMs: number,
+  ): Promise<FetchRead> {
+    const { replicas, wakeups, deadlines } = this.#options;
+    const partitions: Partition[] = [];
+    for (const { topic, topicId, partition } of targets) {
+      const replica = replicas.replicaFor(topic, topicId, partition);
+      if (typeof replica !== 'string') partitions.push(replica);
+    }
+    return new Promise((resolve, reject) => {
+      new DelayedFetch(
+        {
+          partitions,
+          until: terms.replicaId >= 0 ? 'log-end' : 'high-watermark',
+          minBytes,
+          read: () => this.#read(targets, terms, replicas, false),
+          done: resolve,
+          failed: reject,
+        },
+        wakeups,
+        deadlines,
+      ).begin(maxWaitMs);
+    });
+  }
+
+  #endpoints(
+    reads: readonly PartitionRead[],
+    listenerName: string,
+  ): Pick<FetchAnswer, 'nodeEndpoints'> {
+    const nodes = new Map<
+      number,
+      { nodeId: number; host: string; port: number; rack: string | null }
+    >();
+    for (const { answer } of reads) {
+      const nodeId = answer.currentLeader?.leaderId ?? -1;
+      if (nodeId < 0 || nodes.has(nodeId)) continue;
+      const endpoint = this.#options.endpointOf(nodeId, listenerName);
+      if (endpoint !== null) nodes.set(nodeId, { nodeId, ...endpoint });
+    }
+    return nodes.size === 0 ? {} : { nodeEndpoints: [...nodes.values()] };
+  }
+}
+
+/** Neighbours of the same topic share an entry, in the order in which they were read. */
+function byTopic(reads: readonly PartitionRead[], version: number): TopicAnswer[] {
+  const answers: { topic: string; topicId: string; partitions: PartitionRead['answer'][] }[] = [];
+  for (const { target, answer } of reads) {
+    const topic = target.topic ?? '';
+    const last = answers.at(-1);
+    const same =
+      last !== undefined &&
+      (version >= TOPIC_IDS_SINCE ? last.topicId === target.topicId : last.topic === topic);
+    if (same) last.partitions.push(answer);
+    else answers.push({ topic, topicId: target.topicId, partitions: [answer] });
+  }
+  return answers;
+}
