@@ -89,16 +89,9 @@ function readBigint64(buffer: Buffer, at: number): bigint {
   return Number.isSafeInteger(value) ? BigInt(value) : buffer.readBigInt64BE(at);
 }
 
-function writeBigint64(buffer: Buffer, at: number, value: bigint): boolean {
-  const number = Number(value);
-  if (Number.isSafeInteger(number)) {
-    const low = number >>> 0;
-    buffer.writeInt32BE((number - low) / 0x100000000, at);
-    buffer.writeUInt32BE(low, at + 4);
-    return true;
-  }
+function writeBigint64(writer: Writer, at: number, value: bigint): boolean {
   if (BigInt.asIntN(64, value) !== value) return false;
-  buffer.writeBigInt64BE(value, at);
+  writer.view.setBigInt64(at, value);
   return true;
 }
 

@@ -184,7 +184,7 @@ class EncoderSource {
       }
       case 'bigint64':
         source.add(
-          `if (typeof ${value} !== 'bigint' || !writeBigint64(b, ${index(at)}, ${value})) ${bad};`,
+          `if (typeof ${value} !== 'bigint' || !writeBigint64(w, ${index(at)}, ${value})) ${bad};`,
         );
         return;
       case 'float64':

@@ -205,11 +205,13 @@ function optional<Out, In>(
   fallback: In | undefined,
   mark: Mark | undefined,
 ): OptionalField<Out, In> {
+  // Empty lists are one frozen list, since a default is handed out with every message decoded.
+  const natural = fallback === undefined || (Array.isArray(fallback) && fallback.length === 0);
   return new OptionalField<Out, In>({
     type: type.node,
     versions,
     tag,
-    fallback: fallback === undefined ? naturalDefault(type.node) : fallback,
+    fallback: natural ? naturalDefault(type.node) : fallback,
     ignorable: mark === ignorable,
     explicit: mark === explicit,
   });

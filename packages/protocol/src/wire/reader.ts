@@ -95,17 +95,21 @@ export class Reader {
     const { buffer, end } = this;
     let position = this.position;
     let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      if (position >= end) break;
+    // Four groups of seven bits stay within what bit operations take for positive.
+    for (let shift = 0; shift < 28 && position < end; shift += 7) {
       const byte = buffer[position++] as number;
-      if (shift === 28 && byte > 15) break; // more than 32 bits
-      value += (byte & 127) * 2 ** shift;
+      value |= (byte & 127) << shift;
       if (byte < 128) {
         this.position = position;
         return value;
       }
     }
-    throw new MalformedMessage(`no 32-bit variable-length number at byte ${this.position}`);
+    const last = position < end ? (buffer[position++] as number) : 255;
+    if (last > 15) {
+      throw new MalformedMessage(`no 32-bit variable-length number at byte ${this.position}`);
+    }
+    this.position = position;
+    return value + last * 0x10000000;
   }
 
   /** A zig-zagged LEB128 number of 32 bits. */

@@ -11,7 +11,7 @@
  * Compiled codecs (../schema/) store into `buffer` at `position` themselves, after `reserve`.
  */
 import { UnencodableValue } from '../errors.ts';
-import { writeShortAscii, writeUuid } from './text.ts';
+import { roomForText, writeShortAscii, writeText, writeUuid } from './text.ts';
 import { MAX_VARINT_BYTES, sizeOfUvarint, writeUvarint, zigZag } from './varint.ts';
 
 /** Byte fields of this size and above are referenced; below, copying is cheaper than one more chunk. */
@@ -22,10 +22,13 @@ export const SLAB_BYTES = 64 * 1024;
 export const MAX_STRING_BYTES = 32767;
 
 const NOTHING = Buffer.alloc(0);
+const VIEW_OF_NOTHING = new DataView(new ArrayBuffer(0));
 
 export class Writer {
   /** The slab. Valid up to the next call that may `reserve`. */
   buffer: Buffer = NOTHING;
+  /** The same bytes: stores 64-bit numbers in a third of the time that `buffer` needs. */
+  view: DataView = VIEW_OF_NOTHING;
   /** Index in `buffer` of the next byte to write. */
   position = 0;
   /** Index in `buffer` of the first byte that is not yet part of a chunk. */
@@ -55,6 +58,7 @@ export class Writer {
     const slab = Buffer.allocUnsafeSlow(wanted > SLAB_BYTES / 2 ? wanted * 2 : SLAB_BYTES);
     this.buffer.copy(slab, 0, this.start, this.position);
     this.buffer = slab;
+    this.view = new DataView(slab.buffer, slab.byteOffset, slab.length);
     this.start = 0;
     this.position = pending;
   }
@@ -103,8 +107,12 @@ export class Writer {
   }
 
   bigint64(value: bigint): void {
+    if (BigInt.asIntN(64, value) !== value) {
+      throw new UnencodableValue(`${value} is no 64-bit number`);
+    }
     this.reserve(8);
-    this.position = this.buffer.writeBigInt64BE(value, this.position);
+    this.view.setBigInt64(this.position, value);
+    this.position += 8;
   }
 
   float64(value: number): void {
@@ -131,47 +139,46 @@ export class Writer {
 
   /** Text with an int16 length in front. */
   classicString(text: string): void {
-    this.reserve(2 + text.length);
-    const at = this.position;
-    if (writeShortAscii(this.buffer, at + 2, text)) {
-      this.buffer[at] = 0;
-      this.buffer[at + 1] = text.length;
-      this.position = at + 2 + text.length;
+    this.reserve(2 + roomForText(text));
+    if (writeShortAscii(this.buffer, this.position + 2, text)) {
+      this.buffer[this.position] = 0;
+      this.buffer[this.position + 1] = text.length;
+      this.position += 2 + text.length;
       return;
     }
-    const sizeBytes = stringSize(text);
-    this.reserve(2 + sizeBytes);
-    this.position = this.buffer.writeInt16BE(sizeBytes, this.position);
-    this.position += this.buffer.write(text, this.position, 'utf8');
+    const sizeBytes = writeText(this.buffer, this.position + 2, text);
+    checkStringSize(sizeBytes);
+    this.buffer.writeInt16BE(sizeBytes, this.position);
+    this.position += 2 + sizeBytes;
   }
 
   /** Text with its length plus one as an unsigned varint in front. */
   compactString(text: string): void {
-    this.reserve(1 + text.length);
-    const at = this.position;
-    if (writeShortAscii(this.buffer, at + 1, text)) {
-      this.buffer[at] = text.length + 1;
-      this.position = at + 1 + text.length;
+    this.reserve(MAX_VARINT_BYTES + roomForText(text));
+    if (writeShortAscii(this.buffer, this.position + 1, text)) {
+      this.buffer[this.position] = text.length + 1;
+      this.position += 1 + text.length;
       return;
     }
-    const sizeBytes = stringSize(text);
-    this.reserve(sizeOfUvarint(sizeBytes + 1) + sizeBytes);
-    this.position = writeUvarint(this.buffer, this.position, sizeBytes + 1);
-    this.position += this.buffer.write(text, this.position, 'utf8');
+    // The prefix is laid out for ASCII; other text may need a longer one and moves up.
+    const expected = sizeOfUvarint(text.length + 1);
+    const from = this.position + expected;
+    const sizeBytes = writeText(this.buffer, from, text);
+    checkStringSize(sizeBytes);
+    const prefix = sizeOfUvarint(sizeBytes + 1);
+    if (prefix !== expected) {
+      this.buffer.copyWithin(this.position + prefix, from, from + sizeBytes);
+    }
+    this.position = writeUvarint(this.buffer, this.position, sizeBytes + 1) + sizeBytes;
   }
 
   /** Text with an int32 length in front, as Jute has it. */
   juteString(text: string): void {
-    this.reserve(4 + text.length);
-    const at = this.position;
-    if (writeShortAscii(this.buffer, at + 4, text)) {
-      this.position = this.buffer.writeInt32BE(text.length, at) + text.length;
-      return;
-    }
-    const sizeBytes = Buffer.byteLength(text, 'utf8');
-    this.reserve(4 + sizeBytes);
-    this.position = this.buffer.writeInt32BE(sizeBytes, this.position);
-    this.position += this.buffer.write(text, this.position, 'utf8');
+    this.reserve(4 + roomForText(text));
+    const sizeBytes = writeShortAscii(this.buffer, this.position + 4, text)
+      ? text.length
+      : writeText(this.buffer, this.position + 4, text);
+    this.position = this.buffer.writeInt32BE(sizeBytes, this.position) + sizeBytes;
   }
 
   /** Adds bytes as they are, without a length: referenced when big, copied when small. */
@@ -219,6 +226,7 @@ export class Writer {
     this.#chunkBytes = 0;
     if (this.buffer.length > SLAB_BYTES) {
       this.buffer = NOTHING;
+      this.view = VIEW_OF_NOTHING;
       this.position = 0;
       this.start = 0;
     }
@@ -241,10 +249,8 @@ export class Writer {
   }
 }
 
-function stringSize(text: string): number {
-  const sizeBytes = Buffer.byteLength(text, 'utf8');
+function checkStringSize(sizeBytes: number): void {
   if (sizeBytes > MAX_STRING_BYTES) {
     throw new UnencodableValue(`a string of ${sizeBytes} bytes; ${MAX_STRING_BYTES} is the most`);
   }
-  return sizeBytes;
 }
