@@ -48,8 +48,9 @@ export function malformedBlock(codec: Codec, reason: string, options?: ErrorOpti
   return new MalformedMessage(`a malformed ${codec} block: ${reason}`, options);
 }
 
-/** The same for a failure that a library reported. */
-export function refusedBlock(codec: Codec, cause: unknown): MalformedMessage {
+/** The same for a failure that a library reported; what we found ourselves stays as it is. */
+export function refusedBlock(codec: Codec, cause: unknown): ProtocolError {
+  if (cause instanceof ProtocolError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return malformedBlock(codec, reason, { cause });
 }

@@ -1,169 +1,118 @@
 /**
- * lz4 in its frame format.
+ * lz4 in its frame format, of which the layout is in lz4-frame.ts.
  *
- * A frame is looked over before the library sees it: the library neither bounds its output nor
- * notices a frame that ends between two blocks. Kafka's old quirk is handled here too: in messages
- * of magic 0 the checksum of the frame's header is computed over the frame's magic number as well,
- * so there it is written wrong and not verified. As Java does, bytes after the end mark are ignored.
- *
- * ```
- * magic:uint32le FLG:uint8 BD:uint8 [contentSize:uint64le] HC:uint8
- * (blockSize:uint32le bytes [checksum:4])* 0:uint32le [contentChecksum:4]
- * ```
- * @see https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
+ * The library is given blocks, not frames: its own frame reader takes ten times as long, has no
+ * bound, and does not notice a frame that ends between two blocks. Only frames whose blocks are
+ * linked or have checksums, which Kafka's clients do not write, still go to it as a whole.
  */
 import { lazyLibrary } from './library.ts';
+import { type CodecImplementation, malformedBlock, refusedBlock } from './limit.ts';
 import {
-  type CodecImplementation,
-  DecompressionLimitExceeded,
-  malformedBlock,
-  refusedBlock,
-} from './limit.ts';
-import { xxHash32OfFew } from './xx-hash.ts';
+  estimatedSize,
+  exactSize,
+  type Lz4Block,
+  type Lz4Frame,
+  lz4FrameOf,
+  readLz4Frame,
+  WRITTEN_BLOCK_BYTES,
+  withRightChecksum,
+} from './lz4-frame.ts';
 
 const library = lazyLibrary<typeof import('lz4-napi')>('lz4', 'lz4-napi');
 
-const FRAME_MAGIC = 0x184d2204;
-const FLAG = { dictionary: 0x01, contentChecksum: 0x04, contentSize: 0x08, blockChecksum: 0x10 };
-const FLAGS_AT = 4;
-const BLOCK_DESCRIPTOR_AT = 5;
-/** FLG and BD follow the magic number of 4 bytes; HC comes after them or after the content size. */
-const DESCRIPTOR_BYTES = 2;
-const CONTENT_SIZE_BYTES = 8;
-const CHECKSUM_BYTES = 4;
-/** The bit of a block's size that says that it is stored as it is. */
-const STORED = 0x80000000;
-/** The longest match takes one more byte for each 255 that it is longer. */
-const MOST_BYTES_PER_BYTE = 255;
+/** The library's blocks have the size of their content in front, as uint32le. */
+const SIZE_BYTES = 4;
+/** Up to here allocating what a block might become is cheaper than counting what it does become. */
+const COUNTED_ABOVE_BYTES = 256 * 1024;
 
 export const lz4: CodecImplementation = {
-  compress: async (bytes, { magic }) => written(await library().compressFrame(bytes), magic),
-  compressSync: (bytes, { magic }) => written(library().compressFrameSync(bytes), magic),
-  async decompress(bytes, limitBytes, { magic }) {
-    const { decompressFrame } = library();
-    const frame = checkedFrame(bytes, limitBytes, magic);
+  async compress(bytes, { magic = 2 }) {
+    const { compress } = library();
+    const slices = slicesOf(bytes);
+    const blocks = await Promise.all(slices.map((slice) => compress(slice)));
+    return lz4FrameOf(
+      blocks.map((block, index) => smaller(block, slices[index])),
+      magic,
+    );
+  },
+  compressSync(bytes, { magic = 2 }) {
+    const { compressSync } = library();
+    return lz4FrameOf(
+      slicesOf(bytes).map((slice) => smaller(compressSync(slice), slice)),
+      magic,
+    );
+  },
+  async decompress(bytes, limitBytes, { magic = 2 }) {
+    const { uncompress, decompressFrame } = library();
+    const frame = readLz4Frame(bytes, limitBytes, magic);
     try {
-      return await decompressFrame(frame);
+      if (frame.linkedOrChecked) return await decompressFrame(wholeFrame(bytes, frame, magic));
+      return joined(
+        frame,
+        await Promise.all(
+          frame.blocks.map((block) =>
+            block.stored
+              ? bytes.subarray(block.start, block.end)
+              : uncompress(sized(bytes, block, frame)),
+          ),
+        ),
+      );
     } catch (error) {
       throw refusedBlock('lz4', error);
     }
   },
-  decompressSync(bytes, limitBytes, { magic }) {
-    const { decompressFrameSync } = library();
-    const frame = checkedFrame(bytes, limitBytes, magic);
+  decompressSync(bytes, limitBytes, { magic = 2 }) {
+    const { uncompressSync, decompressFrameSync } = library();
+    const frame = readLz4Frame(bytes, limitBytes, magic);
     try {
-      return decompressFrameSync(frame);
+      if (frame.linkedOrChecked) return decompressFrameSync(wholeFrame(bytes, frame, magic));
+      return joined(
+        frame,
+        frame.blocks.map((block) =>
+          block.stored
+            ? bytes.subarray(block.start, block.end)
+            : uncompressSync(sized(bytes, block, frame)),
+        ),
+      );
     } catch (error) {
       throw refusedBlock('lz4', error);
     }
   },
 };
 
-/** For magic 0 the header checksum becomes what the first clients expect. */
-function written(frame: Buffer, magic = 2): Buffer {
-  if (magic === 0) writeHeaderChecksum(frame, 0);
-  return frame;
+function slicesOf(bytes: Buffer): Buffer[] {
+  const slices: Buffer[] = [];
+  for (let start = 0; start < bytes.length; start += WRITTEN_BLOCK_BYTES) {
+    slices.push(bytes.subarray(start, start + WRITTEN_BLOCK_BYTES));
+  }
+  return slices;
 }
 
-/** A whole frame that will not take more than the limit, its header checksum right for the library. */
-function checkedFrame(bytes: Buffer, limitBytes: number, magic = 2): Buffer {
-  const end = walkBlocks(bytes, limitBytes);
+/** A block that would not become smaller is stored; readers may refuse one above the block size. */
+function smaller(block: Buffer, slice: Buffer = block): { bytes: Buffer; stored: boolean } {
+  const bytes = block.subarray(SIZE_BYTES);
+  return bytes.length < slice.length ? { bytes, stored: false } : { bytes: slice, stored: true };
+}
+
+/** The block as the library wants it; a size that is too large only costs memory. */
+function sized(bytes: Buffer, block: Lz4Block, { largestBlockBytes }: Lz4Frame): Buffer {
+  const estimate = estimatedSize(block, largestBlockBytes);
+  const capacityBytes = estimate > COUNTED_ABOVE_BYTES ? exactSize(bytes, block) : estimate;
+  const prefixed = Buffer.allocUnsafe(SIZE_BYTES + block.end - block.start);
+  prefixed.writeUInt32LE(capacityBytes, 0);
+  bytes.copy(prefixed, SIZE_BYTES, block.start, block.end);
+  return prefixed;
+}
+
+function wholeFrame(bytes: Buffer, { end }: Lz4Frame, magic: number): Buffer {
   const frame = bytes.subarray(0, end);
-  if (magic !== 0) return frame;
-  const corrected = Buffer.from(frame); // The given bytes are not ours to change.
-  writeHeaderChecksum(corrected, FLAGS_AT);
-  return corrected;
+  return magic === 0 ? withRightChecksum(frame) : frame;
 }
 
-function writeHeaderChecksum(frame: Buffer, from: number): void {
-  const at = headerChecksumAt(frame);
-  frame[at] = (xxHash32OfFew(frame, from, at) >>> 8) & 0xff;
-}
-
-function headerChecksumAt(frame: Buffer): number {
-  const flags = frame[FLAGS_AT] ?? 0;
-  const sizeBytes = flags & FLAG.contentSize ? CONTENT_SIZE_BYTES : 0;
-  return FLAGS_AT + DESCRIPTOR_BYTES + sizeBytes;
-}
-
-/** Goes through the blocks of the frame, adding up what they can become. @returns where it ends */
-function walkBlocks(bytes: Buffer, limitBytes: number): number {
-  const flags = bytes[FLAGS_AT] ?? 0;
-  const largestBlockBytes = checkHeader(bytes, limitBytes);
-  const checksumBytes = flags & FLAG.blockChecksum ? CHECKSUM_BYTES : 0;
-  let position = headerChecksumAt(bytes) + 1;
-  let totalBytes = 0;
-  while (true) {
-    const field = readUInt32LE(bytes, position);
-    position += 4;
-    if (field === 0) break;
-    const stored = field >= STORED;
-    const sizeBytes = stored ? field - STORED : field;
-    const end = position + sizeBytes;
-    if (sizeBytes > largestBlockBytes || end + checksumBytes > bytes.length) {
-      throw malformedBlock('lz4', `a block of ${sizeBytes} bytes`);
-    }
-    // Counting exactly needs a look at every sequence: only worth it where the estimate is too much.
-    const mostBytes = Math.min(largestBlockBytes, sizeBytes * MOST_BYTES_PER_BYTE);
-    if (stored) totalBytes += sizeBytes;
-    else if (totalBytes + mostBytes <= limitBytes) totalBytes += mostBytes;
-    else totalBytes += decompressedSize(bytes, position, end);
-    if (totalBytes > limitBytes) throw new DecompressionLimitExceeded('lz4', limitBytes);
-    position = end + checksumBytes;
+function joined({ contentSizeBytes }: Lz4Frame, parts: readonly Buffer[]): Buffer {
+  const content = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  if (contentSizeBytes !== null && contentSizeBytes !== content.length) {
+    throw malformedBlock('lz4', `${content.length} bytes that should be ${contentSizeBytes}`);
   }
-  if (flags & FLAG.contentChecksum) position += CHECKSUM_BYTES;
-  if (position > bytes.length) throw malformedBlock('lz4', 'it is cut short');
-  return position;
-}
-
-/** @returns the most bytes that a block of this frame may hold */
-function checkHeader(bytes: Buffer, limitBytes: number): number {
-  if (readUInt32LE(bytes, 0) !== FRAME_MAGIC) throw malformedBlock('lz4', 'it is not a frame');
-  const flags = bytes[FLAGS_AT] ?? 0;
-  if (flags >>> 6 !== 1) throw malformedBlock('lz4', 'its frame is of an unknown version');
-  if (flags & FLAG.dictionary) throw malformedBlock('lz4', 'it needs a dictionary');
-  if (bytes.length <= headerChecksumAt(bytes)) throw malformedBlock('lz4', 'it is cut short');
-  if (flags & FLAG.contentSize) {
-    const claimed = bytes.readBigUInt64LE(FLAGS_AT + DESCRIPTOR_BYTES);
-    if (claimed > BigInt(limitBytes)) throw new DecompressionLimitExceeded('lz4', limitBytes);
-  }
-  const sizeCode = ((bytes[BLOCK_DESCRIPTOR_AT] ?? 0) >>> 4) & 7;
-  if (sizeCode < 4) throw malformedBlock('lz4', `blocks of the unknown size ${sizeCode}`);
-  return 2 ** (8 + 2 * sizeCode); // 4: 64 KiB, 5: 256 KiB, 6: 1 MiB, 7: 4 MiB
-}
-
-/** Counts what the sequences of one block become: each is some literals and then a match. */
-function decompressedSize(bytes: Buffer, start: number, end: number): number {
-  let position = start;
-  let size = 0;
-  while (position < end) {
-    const token = bytes[position++] ?? 0;
-    let literals = token >>> 4;
-    if (literals === 15) {
-      let more = 255;
-      while (more === 255 && position < end) {
-        more = bytes[position++] ?? 0;
-        literals += more;
-      }
-    }
-    position += literals;
-    size += literals;
-    if (position >= end) break; // The last sequence has no match.
-    position += 2;
-    let match = (token & 15) + 4;
-    if (match === 19) {
-      let more = 255;
-      while (more === 255 && position < end) {
-        more = bytes[position++] ?? 0;
-        match += more;
-      }
-    }
-    size += match;
-  }
-  return size;
-}
-
-function readUInt32LE(bytes: Buffer, at: number): number {
-  if (at + 4 > bytes.length) throw malformedBlock('lz4', 'it is cut short');
-  return bytes.readUInt32LE(at);
+  return content;
 }

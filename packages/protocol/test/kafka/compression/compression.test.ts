@@ -273,14 +273,29 @@ describe('lz4', () => {
     ['an unknown block size', '04224d18 60 30 82 00000000'],
     ['a wrong header checksum', '04224d18 60 40 83 00000000'],
     ['a block above the block size', `04224d18 60 40 82 01000180 ${'00'.repeat(65537)} 00000000`],
+    ['a block that is not well-formed', '04224d18 60 40 82 02000000 f0ff 00000000'],
     ['no end mark', '04224d18 60 40 82 01000080 78'],
   ])('refuses %s', (_, frame) => {
     expect(() => decompressSync('lz4', hex(frame))).toThrow(ProtocolError);
   });
 
-  test('refuses a claimed content size above the limit', () => {
-    const frame = hex('04224d18 68 40 ffffffffffffff00 00 00000000');
-    expect(() => decompressSync('lz4', frame)).toThrow(DecompressionLimitExceeded);
+  test.each([
+    ['ffffffffffffff00', 'would decompress to more'],
+    ['0500000000000000', '1 bytes that should be 5'],
+  ])('refuses the claimed content size %s', (size, message) => {
+    const frame = hex(`04224d18 68 40 ${size} 00 01000080 78 00000000`);
+    expect(() => decompressSync('lz4', frame, { magic: 0 })).toThrow(message);
+  });
+
+  test('with blocks of 4 MiB needs no more memory than the content', () => {
+    const sequence = compressSync('lz4', Buffer.alloc(2000, 'ab')).subarray(7);
+    const frame = Buffer.concat([hex('04224d18 60 70 73'), sequence]);
+    expect(decompressSync('lz4', frame, { limitBytes: 2000 })).toEqual(Buffer.alloc(2000, 'ab'));
+  });
+
+  test('may store blocks as they are', () => {
+    const frame = hex('04224d18 60 40 82 02000080 6f64 04000080 72616465 01000080 6b 00000000');
+    expect(decompressSync('lz4', frame).toString()).toBe('odradek');
   });
 });
 
