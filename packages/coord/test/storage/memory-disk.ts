@@ -71,7 +71,7 @@ function applied(bytes: Buffer, change: Change): Buffer {
   return result;
 }
 
-type Operation = 'write' | 'sync' | 'open' | 'rename' | 'remove';
+type Operation = 'write' | 'sync' | 'open' | 'rename' | 'remove' | 'syncDirectory';
 
 export class MemoryDisk implements Disk {
   /** What was done, in order: 'write 120', 'sync' and the like, with the file's last name. */
@@ -136,9 +136,14 @@ export class MemoryDisk implements Disk {
     return next;
   }
 
-  /** As after kill -9: the process is gone, the operating system has everything. */
+  /** As after kill -9: the process is gone, the operating system has everything, synced or not. */
   kill(): MemoryDisk {
-    return this.crash(() => 3);
+    this.#dead = true;
+    const next = new MemoryDisk();
+    for (const folder of this.#folders) next.#folders.add(folder);
+    for (const [path, file] of this.#files) next.#files.set(path, file);
+    for (const [path, file] of this.#durableNames) next.#durableNames.set(path, file);
+    return next;
   }
 
   contentOf(path: string): Buffer {
@@ -277,7 +282,7 @@ export class MemoryDisk implements Disk {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await this.#operation(null, path);
+    await this.#operation('syncDirectory', path);
     for (const known of [...this.#durableNames.keys()]) {
       if (dirname(known) === path && !this.#files.has(known)) this.#durableNames.delete(known);
     }

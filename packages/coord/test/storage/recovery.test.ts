@@ -126,7 +126,7 @@ test('a torn group that reached the disk out of order is cut; what was in it nev
   const content = disk.contentOf(LOG);
   content.fill(0, ends[2]!, ends[2]! + 10); // The last group's first record; its second is whole.
   disk.plant(LOG, content);
-  const { storage } = await open(disk);
+  const { storage } = await open(disk, { preallocateBytes: 1 });
   expect(await zxidsOf(storage)).toEqual([1, 2, 3]);
   // As long as the lost record: the old one would follow right behind it.
   await append(storage, [4, 'FOUR']);
@@ -259,62 +259,69 @@ const life = fc.record({
     ),
     { maxLength: 10 },
   ),
-  /** After which group a snapshot is taken; beyond the last: none. */
-  snapshotAfter: fc.nat(15),
-  /** Turns of the event loop from the last append to the crash. */
-  turnsToCrash: fc.nat(12),
+  /** After which groups a snapshot is taken. */
+  snapshotsAfter: fc.array(fc.nat(9), { maxLength: 4 }),
+  /** Turns of the event loop from the last append to the end. */
+  turnsToEnd: fc.nat(12),
+  /** The process is killed, or the machine loses its power. */
+  end: fc.constantFrom('kill', 'power loss'),
 });
 
-test('whenever the power goes, all that was acknowledged is there, in order and nothing else', async () => {
+const SMALL = { logFileBytes: 6_000, preallocateBytes: 1_024, retainSnapshots: 3 };
+
+async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('whenever the process or the power goes, all that was acknowledged is there, in order and nothing else', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(life, { minLength: 1, maxLength: 4 }),
+      fc.array(life, { minLength: 1, maxLength: 6 }),
       fc.infiniteStream(fc.nat(2 ** 20)),
       async (lives, chances) => {
         const draw: Draw = (limit) => (chances.next().value ?? 0) % limit;
         let disk = new MemoryDisk();
         let state: string[] = []; // Everything applied so far, index = zxid - 1.
-        for (const { groups, snapshotAfter, turnsToCrash } of lives) {
-          const { storage } = await open(disk, { logFileBytes: 6_000, preallocateBytes: 1_024 });
+        for (const { groups, snapshotsAfter, turnsToEnd, end } of lives) {
+          const { storage } = await open(disk, SMALL);
           const acknowledged: string[] = [...state];
-          let zxid = state.length;
           const appended = [...state];
           let snapshot: Promise<unknown> = Promise.resolve();
           for (const [index, sizes] of groups.entries()) {
             for (const size of sizes) {
-              const payload = `${++zxid}:${String.fromCharCode(97 + (zxid % 26)).repeat(size)}`;
+              const zxid = appended.length + 1;
+              const payload = `${zxid}:${String.fromCharCode(97 + (zxid % 26)).repeat(size)}`;
               appended.push(payload);
               storage.log.append(Buffer.from(payload), BigInt(zxid), () => {
                 acknowledged.push(payload);
               });
             }
-            if (index === snapshotAfter && acknowledged.length > 0) {
-              const begin = acknowledged.length;
-              snapshot = storage.writeSnapshot(
-                BigInt(begin),
-                entriesOf(acknowledged), // Fuzzy: it grows while it is read.
+            if (snapshotsAfter.includes(index) && !storage.snapshotRunning) {
+              // Fuzzy: what it is made from grows while it is read.
+              const written = storage.writeSnapshot(
+                BigInt(acknowledged.length),
+                entriesOf(acknowledged),
               );
-              snapshot = snapshot.catch(() => undefined);
+              snapshot = written.catch(() => undefined);
             }
-            for (let n = draw(4); n > 0; n--) await new Promise((resolve) => setImmediate(resolve));
+            await turns(draw(4));
           }
-          for (let n = 0; n < turnsToCrash; n++) {
-            await new Promise((resolve) => setImmediate(resolve));
-          }
+          await turns(turnsToEnd);
           const promised = [...acknowledged];
-          disk = disk.crash(draw);
+          disk = end === 'kill' ? disk.kill() : disk.crash(draw);
           await snapshot;
           await storage.close().catch(() => undefined);
 
-          const again = await open(disk);
+          const again = await open(disk, SMALL);
           state = await stateOf(again.storage);
-          await again.storage.close();
+          disk = disk.kill();
+          await again.storage.close().catch(() => undefined);
           expect(state.slice(0, promised.length)).toEqual(promised);
           expect(state).toEqual(appended.slice(0, state.length));
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 }, 60_000);
 
@@ -337,3 +344,17 @@ async function stateOf(storage: Storage): Promise<string[]> {
   expect(state.includes(undefined as unknown as string)).toBe(false);
   return state;
 }
+
+test('what was recovered is durable before it is handed out', async () => {
+  const disk = new MemoryDisk();
+  const { storage } = await open(disk);
+  await append(storage, [1, 'one']);
+  disk.holdSyncs();
+  storage.log.append(Buffer.from('two'), 2n, () => undefined);
+  await turns(5);
+  const killed = disk.kill(); // Written, never synced, never acknowledged.
+  const again = await open(killed);
+  expect(await zxidsOf(again.storage)).toEqual([1, 2]);
+  const third = await start(killed.crash(() => 0));
+  expect(await zxidsOf(third.storage)).toEqual([1, 2]);
+});
