@@ -1,12 +1,13 @@
 /**
  * From a declaration to a codec: `api` for requests and responses, `data` for what is stored or
- * embedded, `record` for Jute. A codec for a version is compiled when that version is first used.
+ * embedded, `record` for Jute. Encoder and decoder of a version are compiled when first used.
  */
 import { MalformedMessage, UnsupportedVersion } from '../errors.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
-import { type Codec, compile } from './compile.ts';
+import { compileDecoder, compileEncoder, type Decode, type Encode } from './compile.ts';
 import type { MemberNode, VersionRange } from './node.ts';
+import type { Target } from './source.ts';
 import {
   type BodyOfFields,
   type Fields,
@@ -41,7 +42,8 @@ export class Message<Body, Input = Body> {
   readonly spec: MessageSpec;
   /** The declared fields, for tests and documentation. */
   readonly members: readonly MemberNode[];
-  readonly #codecs: (Codec | undefined)[] = [];
+  readonly #encoders: (Encode | undefined)[] = [];
+  readonly #decoders: (Decode | undefined)[] = [];
 
   constructor(spec: MessageSpec, members: readonly MemberNode[]) {
     this.spec = spec;
@@ -50,23 +52,23 @@ export class Message<Body, Input = Body> {
 
   /** The message as one buffer. Byte fields of 1 KiB and more are copied: see encodeChunks. */
   encode(body: Input, version: number): Buffer {
-    const codec = this.#codec(version);
+    const encode = this.#encoder(version);
     scratch.begin();
-    codec.encode(scratch, body);
+    encode(scratch, body);
     return scratch.finishWhole();
   }
 
   /** The message as a list of buffers to be written in order; big byte fields are referenced. */
   encodeChunks(body: Input, version: number): Buffer[] {
-    const codec = this.#codec(version);
+    const encode = this.#encoder(version);
     scratch.begin();
-    codec.encode(scratch, body);
+    encode(scratch, body);
     return scratch.finish();
   }
 
   /** Appends the message to what `writer` holds. */
   encodeInto(writer: Writer, body: Input, version: number): void {
-    this.#codec(version).encode(writer, body);
+    this.#encoder(version)(writer, body);
   }
 
   /**
@@ -75,7 +77,7 @@ export class Message<Body, Input = Body> {
    */
   decode(bytes: Buffer, version: number): Body {
     const reader = new Reader(bytes);
-    const body = this.#codec(version).decode(reader);
+    const body = this.#decoder(version)(reader);
     if (reader.position !== bytes.length) {
       throw new MalformedMessage(
         `${this.spec.name} v${version}: ${reader.remaining} bytes after the end`,
@@ -86,31 +88,38 @@ export class Message<Body, Input = Body> {
 
   /** Reads one message and leaves the reader behind it. */
   decodeFrom(reader: Reader, version: number): Body {
-    return this.#codec(version).decode(reader) as Body;
+    return this.#decoder(version)(reader) as Body;
   }
 
   isFlexible(version: number): boolean {
     return this.spec.flexibleSince !== null && version >= this.spec.flexibleSince;
   }
 
-  #codec(version: number): Codec {
-    return this.#codecs[version] ?? this.#compile(version);
+  #encoder(version: number): Encode {
+    return this.#encoders[version] ?? this.#compile(this.#encoders, compileEncoder, version);
   }
 
-  #compile(version: number): Codec {
+  #decoder(version: number): Decode {
+    return this.#decoders[version] ?? this.#compile(this.#decoders, compileDecoder, version);
+  }
+
+  #compile<C>(known: (C | undefined)[], compile: Compile<C>, version: number): C {
     const { name, versions } = this.spec;
     if (!(Number.isInteger(version) && version >= versions[0] && version <= versions[1])) {
       throw new UnsupportedVersion(
         `${name} v${version}: versions ${versions[0]} to ${versions[1]} are known`,
       );
     }
-    const codec = compile(`${name} v${version}`, this.members, version, this.isFlexible(version));
+    const target = { version, flexible: this.isFlexible(version) };
+    const codec = compile(`${name} v${version}`, this.members, target);
     // Filled from 0 on so that the list stays a dense array.
-    while (this.#codecs.length < version) this.#codecs.push(undefined);
-    this.#codecs[version] = codec;
+    while (known.length < version) known.push(undefined);
+    known[version] = codec;
     return codec;
   }
 }
+
+type Compile<C> = (title: string, members: readonly MemberNode[], target: Target) => C;
 
 /** What is stored under, or embedded with, a version number of two bytes in front. */
 export class DataMessage<Body, Input = Body> extends Message<Body, Input> {

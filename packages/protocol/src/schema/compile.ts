@@ -10,33 +10,34 @@ import type { Writer } from '../wire/writer.ts';
 import { writeDecoder } from './decode-source.ts';
 import { writeEncoder } from './encode-source.ts';
 import type { MemberNode } from './node.ts';
-import { Source } from './source.ts';
+import { Source, type Target } from './source.ts';
 
-export interface Codec {
-  encode(writer: Writer, body: unknown): void;
-  decode(reader: Reader): unknown;
-}
+export type Encode = (writer: Writer, body: unknown) => void;
+export type Decode = (reader: Reader) => unknown;
 
 /**
- * Compiles one version of a message.
+ * Compiles the encoder of one version of a message.
  * @param title name and version, for error messages
- * @param flexible compact lengths and tagged sections
  */
-export function compile(
+export function compileEncoder(
   title: string,
   members: readonly MemberNode[],
-  version: number,
-  flexible: boolean,
-): Codec {
-  const target = { version, flexible };
-  const encoder = new Source();
-  writeEncoder(encoder, members, target);
-  const decoder = new Source();
-  writeDecoder(decoder, members, target);
-  return {
-    encode: instantiate('w, m', encoder, encoderTools(title)) as Codec['encode'],
-    decode: instantiate('r', decoder, decoderTools(title)) as Codec['decode'],
-  };
+  target: Target,
+): Encode {
+  const source = new Source();
+  writeEncoder(source, members, target);
+  return instantiate('w, m', source, encoderTools(title)) as Encode;
+}
+
+/** Compiles the decoder of one version of a message. */
+export function compileDecoder(
+  title: string,
+  members: readonly MemberNode[],
+  target: Target,
+): Decode {
+  const source = new Source();
+  writeDecoder(source, members, target);
+  return instantiate('r', source, decoderTools(title)) as Decode;
 }
 
 function instantiate(

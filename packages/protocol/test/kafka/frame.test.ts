@@ -27,8 +27,8 @@ describe('golden bytes', () => {
       '00120003000000070003636964000278023100',
     );
     const all = { topics: null, allowAutoTopicCreation: true };
-    expect(hexOf(encodeRequest(apis.metadata, 12, 8, null, all))).toBe(
-      '0003000c00000008ffff000001000' + '0',
+    expect(hexOf(encodeRequest(apis.metadata, 12, 8, 'cid', all))).toBe(
+      '0003000c0000000800036369640000010000',
     );
   });
 
