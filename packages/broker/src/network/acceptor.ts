@@ -114,11 +114,11 @@ export class Acceptor {
     for (const listener of this.#listeners.values()) await listener.close();
   }
 
-  /** Answers what is running for up to `graceMs`, then drops all connections. */
+  /** Answers what is running for up to `graceMs` (0: not at all), then drops all connections. */
   async close(graceMs: number): Promise<void> {
     await this.stopListening();
     for (const connection of this.#connections) connection.finish();
-    if (this.#connections.size > 0) {
+    if (this.#connections.size > 0 && graceMs > 0) {
       const { clock, timers } = this.#options;
       await new Promise<void>((resolve) => {
         const disarm = timers.wakeAt(millis(clock.now() + graceMs), resolve);
