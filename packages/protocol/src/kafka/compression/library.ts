@@ -1,6 +1,6 @@
 /**
- * Loading the codecs' libraries when they are first used: each brings native code that most
- * processes never need, and that may be missing on an unusual platform.
+ * The way to the codecs' libraries. They are loaded when they are first used: each brings native
+ * code that most processes never need, and that may be missing on an unusual platform.
  */
 import { createRequire } from 'node:module';
 import { KafkaError } from '../errors.ts';
@@ -30,4 +30,17 @@ function load<Library>(codec: Codec, moduleName: string): Library {
       { cause },
     );
   }
+}
+
+/**
+ * Has the blocks of one stream worked on in the pool, one after the other: a hostile stream can be a
+ * hundred thousand tiny blocks, and that many promises at once would cost far more than their bytes.
+ */
+export async function inTurn<Block>(
+  blocks: readonly Block[],
+  work: (block: Block) => Buffer | Promise<Buffer>,
+): Promise<Buffer[]> {
+  const results: Buffer[] = [];
+  for (const block of blocks) results.push(await work(block));
+  return results;
 }

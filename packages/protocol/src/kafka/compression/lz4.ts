@@ -5,7 +5,7 @@
  * bound, and does not notice a frame that ends between two blocks. Only frames whose blocks are
  * linked or have checksums, which Kafka's clients do not write, still go to it as a whole.
  */
-import { lazyLibrary } from './library.ts';
+import { inTurn, lazyLibrary } from './library.ts';
 import { type CodecImplementation, malformedBlock, refusedBlock } from './limit.ts';
 import {
   estimatedSize,
@@ -29,7 +29,7 @@ export const lz4: CodecImplementation = {
   async compress(bytes, { magic = 2 }) {
     const { compress } = library();
     const slices = slicesOf(bytes);
-    const blocks = await Promise.all(slices.map((slice) => compress(slice)));
+    const blocks = await inTurn(slices, (slice) => compress(slice));
     return lz4FrameOf(
       blocks.map((block, index) => smaller(block, slices[index])),
       magic,
@@ -47,16 +47,12 @@ export const lz4: CodecImplementation = {
     const frame = readLz4Frame(bytes, limitBytes, magic);
     try {
       if (frame.linkedOrChecked) return await decompressFrame(wholeFrame(bytes, frame, magic));
-      return joined(
-        frame,
-        await Promise.all(
-          frame.blocks.map((block) =>
-            block.stored
-              ? bytes.subarray(block.start, block.end)
-              : uncompress(sized(bytes, block, frame)),
-          ),
-        ),
+      const parts = await inTurn(frame.blocks, (block) =>
+        block.stored
+          ? bytes.subarray(block.start, block.end)
+          : uncompress(sized(bytes, block, frame)),
       );
+      return joined(frame, parts);
     } catch (error) {
       throw refusedBlock('lz4', error);
     }

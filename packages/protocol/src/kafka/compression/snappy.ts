@@ -6,7 +6,7 @@
  * each behind its size as int32. A raw block begins with the size of what comes out, so limits are
  * checked before anything is allocated.
  */
-import { lazyLibrary } from './library.ts';
+import { inTurn, lazyLibrary } from './library.ts';
 import {
   type CodecImplementation,
   DecompressionLimitExceeded,
@@ -31,7 +31,7 @@ const DECODING = { asBuffer: true, copyOutputData: true } as const;
 export const snappy: CodecImplementation = {
   async compress(bytes) {
     const { compress } = library();
-    return framed(await Promise.all(slices(bytes).map((slice) => compress(slice, ENCODING))));
+    return framed(await inTurn(slices(bytes), (slice) => compress(slice, ENCODING)));
   },
   compressSync(bytes) {
     const { compressSync } = library();
@@ -41,7 +41,9 @@ export const snappy: CodecImplementation = {
     const { uncompress } = library();
     const blocks = blocksOf(bytes, limitBytes);
     try {
-      return joined(await Promise.all(blocks.map((block) => uncompress(block, DECODING))));
+      return joined(
+        await inTurn(blocks, async (block) => asBuffer(await uncompress(block, DECODING))),
+      );
     } catch (error) {
       throw refusedBlock('snappy', error);
     }
@@ -50,7 +52,7 @@ export const snappy: CodecImplementation = {
     const { uncompressSync } = library();
     const blocks = blocksOf(bytes, limitBytes);
     try {
-      return joined(blocks.map((block) => uncompressSync(block, DECODING)));
+      return joined(blocks.map((block) => asBuffer(uncompressSync(block, DECODING))));
     } catch (error) {
       throw refusedBlock('snappy', error);
     }
@@ -135,7 +137,11 @@ function uncompressedSize(block: Buffer): number {
   throw malformedBlock('snappy', 'it does not begin with a size');
 }
 
-function joined(parts: readonly (Buffer | string)[]): Buffer {
-  const buffers = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
-  return buffers.length === 1 && buffers[0] !== undefined ? buffers[0] : Buffer.concat(buffers);
+/** The library's types allow for text, which only comes if it is asked for. */
+function asBuffer(content: Buffer | string): Buffer {
+  return typeof content === 'string' ? Buffer.from(content) : content;
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }

@@ -148,6 +148,14 @@ describe.each(CODECS)('%s', (codec) => {
   });
 });
 
+test.each([
+  ['snappy', `82534e4150505900 00000001 00000001 ${'00000003 010078 '.repeat(20_000)}`],
+  ['lz4', `04224d18 60 40 82 ${'01000080 78 '.repeat(20_000)} 00000000`],
+] as const)('%s: very many tiny blocks are one after the other', async (codec, stream) => {
+  expect(await decompress(codec, hex(stream))).toEqual(Buffer.alloc(20_000, 'x'));
+  expect(decompressSync(codec, hex(stream))).toEqual(Buffer.alloc(20_000, 'x'));
+});
+
 test('none is the bytes themselves, within the limit', async () => {
   expect(compressSync('none', PAYLOAD)).toBe(PAYLOAD);
   expect(await compress('none', PAYLOAD)).toBe(PAYLOAD);

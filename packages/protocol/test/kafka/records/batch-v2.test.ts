@@ -2,9 +2,10 @@
  * Batches of magic 2 against bytes of Apache Kafka, both ways; every truncation and every flipped
  * bit is noticed; what is encoded decodes to itself.
  */
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ProtocolError } from '../../../src/errors.ts';
+import { zstdReady } from '../../../src/kafka/compression/index.ts';
 import {
   attributes,
   type BatchInput,
@@ -91,6 +92,8 @@ const GOLDEN: { name: string; bytes: string; input: BatchInput }[] = [
     },
   },
 ];
+
+beforeAll(() => zstdReady);
 
 describe('against Apache Kafka', () => {
   test.each(GOLDEN)('encodes $name', ({ bytes, input }) => {

@@ -4,10 +4,14 @@
  */
 
 import { crc32 } from 'node:zlib';
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ProtocolError } from '../../../src/errors.ts';
-import { compressSync, DecompressionLimitExceeded } from '../../../src/kafka/compression/index.ts';
+import {
+  compressSync,
+  DecompressionLimitExceeded,
+  zstdReady,
+} from '../../../src/kafka/compression/index.ts';
 import {
   batchPositions,
   type DecodedBatch,
@@ -53,6 +57,8 @@ function wrapper(magic: 0 | 1, attributes: number, value: Buffer | null, offset 
   message.writeUInt32BE(crc32(message.subarray(16)), 12);
   return message;
 }
+
+beforeAll(() => zstdReady);
 
 describe('against Apache Kafka', () => {
   test('magic 1, both ways', () => {
