@@ -70,6 +70,17 @@ describe('vectors of the project', () => {
   });
 });
 
+test('every message has a vector of ours, but one that Kafka itself gives no bytes for', () => {
+  const folder = new URL('../vectors/', import.meta.url);
+  const covered = new Set(
+    readdirSync(folder)
+      .flatMap((file) => reference.parseLines(readFileSync(new URL(file, folder), 'utf8')))
+      .map(({ message }) => reference.exportName(message)),
+  );
+  const bare = [...allMessages.keys()].filter((name) => !covered.has(name));
+  expect(bare).toEqual(['subscriptionInfoData']);
+});
+
 if (reference.missing !== null) {
   console.log(reference.missing);
 }
