@@ -3,39 +3,35 @@
  * producer state are fed with. Formats of magic 0 and 1, which a log written by an old broker may
  * hold, are walked as well. Records inside a batch are looked at only in a transaction's marker.
  */
-import { crc32 } from 'node:zlib';
 import {
   baseOffset,
   baseSequence,
   batchSize,
   checksumMatches,
-  decodeBatch,
   hasProducerId,
   isControl,
   isTransactional,
   LOG_OVERHEAD,
   lastOffset,
   lastOffsetDelta,
+  MalformedMessage,
   magic,
   maxTimestamp,
+  messageChecksumMatches,
   partitionLeaderEpoch,
   producerEpoch,
   producerId,
+  readControlMarker,
   recordCount,
 } from '@odradek/protocol';
-import type { ProducerBatch, TransactionMarker } from '../core/producer-state/producer-entry.ts';
+import type { ProducerBatch } from '../core/producer-state/producer-entry.ts';
 import { sequenceAfter } from '../core/producer-state/sequence.ts';
 
 /** Bytes that tell an entry's size, format and offsets, whatever its magic. */
 export const BATCH_PREFIX_BYTES = 27;
 
 const LENGTH_AT = 8;
-const LEGACY_CRC_AT = 12;
-const LEGACY_CRC_COVERS_FROM = 16;
 const LEGACY_TIMESTAMP_AT = 18;
-
-/** Types of control records that end a transaction. */
-const OUTCOMES: readonly TransactionMarker['outcome'][] = ['abort', 'commit'];
 
 /** What the log notes of one batch. */
 export interface BatchFacts {
@@ -86,17 +82,18 @@ export function factsOf(buffer: Buffer, at: number): BatchFacts {
 
 /** Tells whether the whole entry at `at` holds the bytes that were written. */
 export function entryIsIntact(buffer: Buffer, at: number): boolean {
-  if (magic(buffer, at) >= 2) return checksumMatches(buffer, at);
-  const end = at + claimedSize(buffer, at);
-  const sum = crc32(buffer.subarray(at + LEGACY_CRC_COVERS_FROM, end));
-  return sum === buffer.readUInt32BE(at + LEGACY_CRC_AT);
+  return magic(buffer, at) >= 2 ? checksumMatches(buffer, at) : messageChecksumMatches(buffer, at);
 }
 
-/** What the batch tells about its idempotent producer; null when it has none, which is told cheaply. */
+/**
+ * What the batch tells about its idempotent producer; null when it has none, which is told cheaply,
+ * and for control batches that end no transaction.
+ */
 export function producerBatchOf(buffer: Buffer, at: number): ProducerBatch | null {
   if (magic(buffer, at) < 2 || !hasProducerId(buffer, at)) return null;
+  const marker = markerOf(buffer, at);
+  if (marker === null && isControl(buffer, at)) return null;
   const firstSequence = baseSequence(buffer, at);
-  const marker = isControl(buffer, at) ? markerOf(buffer, at) : null;
   return {
     producerId: producerId(buffer, at),
     producerEpoch: producerEpoch(buffer, at),
@@ -111,13 +108,15 @@ export function producerBatchOf(buffer: Buffer, at: number): ProducerBatch | nul
   };
 }
 
-/** The marker in a control batch that ends a transaction; null in control batches of other kinds. */
-function markerOf(buffer: Buffer, at: number): TransactionMarker | null {
-  const [record] = decodeBatch(buffer, at, { verifyChecksum: false }).records;
-  if (record?.key == null || record.value == null) return null;
-  if (record.key.length < 4 || record.value.length < 6) return null;
-  const outcome = OUTCOMES[record.key.readInt16BE(2)];
-  return outcome === undefined ? null : { outcome, coordinatorEpoch: record.value.readInt32BE(2) };
+/** A marker that cannot be read ends nothing: what the leader took is not refused here. */
+function markerOf(buffer: Buffer, at: number): ProducerBatch['marker'] {
+  if (!isControl(buffer, at)) return null;
+  try {
+    return readControlMarker(buffer, at);
+  } catch (error) {
+    if (error instanceof MalformedMessage) return null;
+    throw error;
+  }
 }
 
 /** End of the whole batches in `buffer` between `from` and `to` that end below `offsetLimit`. */

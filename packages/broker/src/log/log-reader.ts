@@ -81,6 +81,7 @@ export class LogReader {
       start = 0;
       entry = tail.at(++index);
     }
+    if (sizeBytes === 0) return emptySlice(offset);
     return { chunks, sizeBytes, firstOffset, nextOffset };
   }
 

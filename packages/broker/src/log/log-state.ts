@@ -1,20 +1,27 @@
 /**
  * What makes up one log in memory, shared by the files that work on it: partition-log.ts owns it
- * and appends, log-reader.ts reads, truncation.ts cuts, retention decides what is too old.
+ * and appends, log-reader.ts reads, upkeep.ts rolls, flushes and retires, truncation.ts cuts.
  *
  * `logStartOffset <= highWatermark <= logEndOffset <= nextOffset`, and `recoveryPoint <= logEndOffset`.
  */
 import type { ProducerStates } from '../core/producer-state/producer-states.ts';
+import type { AppendQueue } from './append-queue.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogReader } from './log-reader.ts';
+import type { LogResources } from './log-resources.ts';
 import type { ProducerSnapshots } from './producer-snapshots.ts';
 import type { SegmentList } from './segment-list.ts';
 import type { Tail } from './tail-cache.ts';
 
 export interface LogState {
+  /** The partition's folder. */
+  readonly folder: string;
   readonly segments: SegmentList;
   readonly epochs: LeaderEpochs;
   readonly snapshots: ProducerSnapshots;
   readonly tail: Tail;
+  config: LogConfig;
   producers: ProducerStates;
   logStartOffset: number;
   /** Everything below has been handed to the operating system: the readable end. */
@@ -27,4 +34,12 @@ export interface LogState {
   highWatermark: number;
   /** Counts truncations: what was read across one may be a mixture. */
   generation: number;
+}
+
+/** A log's state with what works on it. */
+export interface LogParts {
+  readonly resources: LogResources;
+  readonly state: LogState;
+  readonly reader: LogReader;
+  readonly queue: AppendQueue;
 }

@@ -10,36 +10,32 @@
  * appends refused and writes finished. What a replica makes of all this (high watermark, who leads)
  * is core/partition/ and replica/; which logs there are is log-manager.ts.
  */
-import { KafkaError, setBaseOffset, setPartitionLeaderEpoch } from '@odradek/protocol';
+import { KafkaError, MalformedMessage } from '@odradek/protocol';
 import { DiskError, type Millis } from '@odradek/runtime';
-import type { ProducerBatch, ProducerEntry } from '../core/producer-state/producer-entry.ts';
+import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
 import { AppendQueue, type QueuedAppend, writeIndexes } from './append-queue.ts';
-import { type BatchFacts, factsOf, producerBatchOf } from './batches.ts';
+import { type AppendSet, followerSet, leaderSet } from './append-sets.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
 import type { LogConfig } from './log-config.ts';
-import { createSegmentFiles, jitterOf, type LoadedLog } from './log-loader.ts';
+import type { LoadedLog } from './log-loader.ts';
 import { emptySlice, LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
-import type { LogState } from './log-state.ts';
-import {
-  type AppendOrigin,
-  type AppendResult,
-  type EpochEnd,
-  type LogSlice,
-  type TimestampedOffset,
-  UnexpectedAppendOffset,
+import type { LogParts, LogState } from './log-state.ts';
+import type {
+  AppendOrigin,
+  AppendResult,
+  EpochEnd,
+  LogSlice,
+  TimestampedOffset,
 } from './log-types.ts';
 import { writeTopicId } from './meta-properties.ts';
-import { ProducerSnapshots } from './producer-snapshots.ts';
-import { expiredSegments, type RetentionDecision } from './retention.ts';
-import { retireSegments } from './retire.ts';
-import { soundBatch } from './scan.ts';
-import { Segment } from './segment.ts';
+import type { RetentionDecision } from './retention.ts';
+import type { Segment } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
 import { Tail } from './tail-cache.ts';
 import { TimeLookup } from './time-lookup.ts';
-import { restartLog, type TruncationTools, truncateLog } from './truncation.ts';
-import { validateClientBatch } from './validate.ts';
+import { restartLog, truncateLog } from './truncation.ts';
+import { finishLog, retireOldSegments, rollSegment, syncBelow } from './upkeep.ts';
 
 export interface PartitionLogOptions {
   readonly topic: string;
@@ -53,14 +49,6 @@ export interface PartitionLogOptions {
   readonly loaded: LoadedLog;
   /** A file operation failed: the whole data directory is to be taken offline. */
   readonly failed: (log: PartitionLog, error: DiskError) => void;
-}
-
-/** A set of batches on its way into the log. */
-interface AcceptedSet {
-  readonly bytes: Buffer;
-  readonly batches: readonly BatchFacts[];
-  readonly producers: readonly ProducerBatch[];
-  readonly logAppendTimeMs: number;
 }
 
 type Condition = 'open' | 'cutting' | 'closed' | 'offline';
@@ -78,10 +66,10 @@ export class PartitionLog {
   readonly #state: LogState;
   readonly #queue: AppendQueue;
   readonly #reader: LogReader;
+  readonly #parts: LogParts;
   readonly #times: TimeLookup;
   readonly #epochFile: LeaderEpochFile;
   readonly #failed: PartitionLogOptions['failed'];
-  #config: LogConfig;
   #topicId: string | null;
   #condition: Condition = 'open';
   /** The last of the operations that run one at a time. */
@@ -97,7 +85,6 @@ export class PartitionLog {
     this.directory = options.directory;
     this.path = options.path;
     this.#resources = resources;
-    this.#config = options.config;
     this.#failed = options.failed;
     this.#topicId = loaded.topicId;
     this.#flushedAt = resources.environment.clock.now();
@@ -106,6 +93,8 @@ export class PartitionLog {
       epochs: loaded.epochs,
       snapshots: loaded.snapshots,
       producers: loaded.producers,
+      folder: options.path,
+      config: options.config,
       tail: new Tail(),
       logStartOffset: loaded.logStartOffset,
       logEndOffset,
@@ -122,6 +111,7 @@ export class PartitionLog {
       written: (appends) => this.#written(appends),
       failed: (error) => this.#fail(error),
     });
+    this.#parts = { resources, state: this.#state, reader: this.#reader, queue: this.#queue };
   }
 
   /** `topic-partition`, for messages. */
@@ -134,12 +124,12 @@ export class PartitionLog {
   }
 
   get config(): LogConfig {
-    return this.#config;
+    return this.#state.config;
   }
 
   /** Takes new settings; segments and batches that exist stay as they are. */
   set config(config: LogConfig) {
-    this.#config = config;
+    this.#state.config = config;
   }
 
   get logStartOffset(): number {
@@ -234,39 +224,18 @@ export class PartitionLog {
     { leaderEpoch, origin }: { readonly leaderEpoch: number; readonly origin: AppendOrigin },
   ): AppendResult {
     this.#requireOpen();
-    const { bytes, logAppendTimeMs } =
-      origin === 'client'
-        ? validateClientBatch(records, this.#config, this.#resources.environment.clock.wallTime())
-        : { bytes: records, logAppendTimeMs: -1 };
-    if (bytes.length > this.#config.segmentBytes) {
-      throw new KafkaError(
-        'RECORD_LIST_TOO_LARGE',
-        `${bytes.length} bytes, segment.bytes is ${this.#config.segmentBytes}`,
-      );
-    }
-    const batches: BatchFacts[] = [];
-    const producers: ProducerBatch[] = [];
-    let offset = this.#state.nextOffset;
-    for (let at = 0; at < bytes.length; ) {
-      setBaseOffset(bytes, at, offset);
-      setPartitionLeaderEpoch(bytes, at, leaderEpoch);
-      const facts = factsOf(bytes, at);
-      const producer = producerBatchOf(bytes, at);
-      if (producer !== null) producers.push(producer);
-      batches.push(facts);
-      offset = facts.lastOffset + 1;
-      at += facts.sizeBytes;
-    }
-    const verdict = this.#state.producers.checkAll(producers);
+    const { nextOffset, config, producers, logStartOffset } = this.#state;
+    const wallTimeMs = this.#resources.environment.clock.wallTime();
+    const set = leaderSet(records, { nextOffset, leaderEpoch, origin, config, wallTimeMs });
+    const verdict = producers.checkAll(set.producers);
     if (verdict.kind === 'refuse') throw new KafkaError(verdict.code, verdict.detail);
-    if (verdict.kind === 'append')
-      return this.#accept({ bytes, batches, producers, logAppendTimeMs });
+    if (verdict.kind === 'append') return this.#accept(set, wallTimeMs);
     const { firstOffset, lastOffset, timestamp } = verdict.of;
     return {
       firstOffset,
       lastOffset,
       logAppendTimeMs: timestamp,
-      logStartOffset: this.#state.logStartOffset,
+      logStartOffset,
       maxTimestamp: timestamp,
       offsetOfMaxTimestamp: lastOffset,
       duplicate: true,
@@ -283,35 +252,10 @@ export class PartitionLog {
    */
   appendAsFollower(records: Buffer, maxLeaderEpoch = Number.POSITIVE_INFINITY): AppendResult {
     this.#requireOpen();
-    const batches: BatchFacts[] = [];
-    const producers: ProducerBatch[] = [];
-    let at = 0;
-    let expected = this.#state.nextOffset;
-    while (at < records.length) {
-      const facts = soundBatch(records, at, true);
-      if (facts === 'cut') break;
-      if (facts === 'unsound') {
-        throw new KafkaError(
-          'CORRUPT_MESSAGE',
-          `${this.name}: fetched a damaged batch behind ${expected}`,
-        );
-      }
-      if (facts.leaderEpoch > maxLeaderEpoch) break;
-      if (facts.firstOffset < expected) {
-        if (at === 0) {
-          const { firstOffset, lastOffset } = facts;
-          throw new UnexpectedAppendOffset(this.name, firstOffset, lastOffset, expected);
-        }
-        throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: fetched offsets out of order`);
-      }
-      batches.push(facts);
-      const producer = producerBatchOf(records, at);
-      if (producer !== null) producers.push(producer);
-      expected = facts.lastOffset + 1;
-      at += facts.sizeBytes;
-    }
-    const bytes = at === records.length ? records : records.subarray(0, at);
-    return this.#accept({ bytes, batches, producers, logAppendTimeMs: -1 });
+    const { nextOffset } = this.#state;
+    const wallTimeMs = this.#resources.environment.clock.wallTime();
+    const set = followerSet(records, { name: this.name, nextOffset, maxLeaderEpoch });
+    return this.#accept(set, wallTimeMs);
   }
 
   /**
@@ -366,14 +310,14 @@ export class PartitionLog {
    * Offsets at or above the end change nothing.
    */
   truncateTo(offset: number): Promise<void> {
-    return this.#alone(async (tools) => {
-      if (offset < this.#state.nextOffset) await truncateLog(tools, Math.max(0, offset));
+    return this.#alone(async () => {
+      if (offset < this.#state.nextOffset) await truncateLog(this.#parts, Math.max(0, offset));
     });
   }
 
   /** Drops everything and goes on at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
-    return this.#alone((tools) => restartLog(tools, offset));
+    return this.#alone(() => restartLog(this.#parts, offset));
   }
 
   /**
@@ -397,18 +341,12 @@ export class PartitionLog {
     await this.deleteOldSegments();
   }
 
-  /** Applies retention.ms, retention.bytes and the log start. @returns how many segments went */
+  /** Applies retention.ms, retention.bytes and the log start. @returns how many segments went, and why */
   async deleteOldSegments(): Promise<RetentionDecision> {
-    this.#requireOpen();
-    const { clock } = this.#resources.environment;
-    const decision = expiredSegments({
-      segments: await this.#segmentAges(),
-      logStartOffset: this.#state.logStartOffset,
-      highWatermark: this.#state.highWatermark,
-      config: this.#config,
-      wallTimeMs: clock.wallTime(),
+    let decision: RetentionDecision = { count: 0, reason: null };
+    await this.#oneByOne(async () => {
+      decision = await retireOldSegments(this.#parts, () => this.#flushInBackground());
     });
-    if (decision.count > 0 && this.#condition === 'open') await this.#removeOldest(decision.count);
     return decision;
   }
 
@@ -420,13 +358,13 @@ export class PartitionLog {
     const active = this.#state.segments.active;
     await this.#queue.task(() => writeIndexes(this.#resources, active));
     this.#requireReadable();
-    await this.#guarded(() => this.#syncBelow(nextOffset));
+    await this.#guarded(() => syncBelow(this.#parts, nextOffset));
   }
 
   /** Flushes if flush.ms has passed since the last time. */
   flushIfDue(): Promise<void> {
     const waitedMs = this.#resources.environment.clock.now() - this.#flushedAt;
-    return waitedMs < this.#config.flushIntervalMs ? Promise.resolve() : this.flush();
+    return waitedMs < this.#state.config.flushIntervalMs ? Promise.resolve() : this.flush();
   }
 
   /** Gives a log without a topic id its id. */
@@ -439,17 +377,7 @@ export class PartitionLog {
   async close(): Promise<void> {
     if (this.#condition === 'closed' || this.#condition === 'offline') return;
     await this.#alone(async () => {
-      const { segments, snapshots, producers, nextOffset } = this.#state;
-      const { files } = this.#resources;
-      const { active } = segments;
-      if (active.sizeBytes > 0) active.finish();
-      await writeIndexes(this.#resources, active);
-      if (this.#config.preallocate) {
-        await files.use(active.logPath, (file) => file.truncate(active.writtenBytes));
-      }
-      const wanted = producers.size > 0 || snapshots.offsets.length > 0;
-      if (wanted) await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
-      await this.#syncBelow(nextOffset);
+      await finishLog(this.#parts);
       await this.#epochFile.save();
     });
     this.#end('closed');
@@ -482,43 +410,31 @@ export class PartitionLog {
   }
 
   /** Takes a checked set into memory and the queue. */
-  #accept({ bytes, batches, producers, logAppendTimeMs }: AcceptedSet): AppendResult {
+  #accept(set: AppendSet, wallTimeMs: number): AppendResult {
+    const { bytes, batches, recordCount, maxTimestamp, offsetOfMaxTimestamp } = set;
+    const { epochs, producers, config } = this.#state;
     const first = batches[0];
     const last = batches.at(-1);
-    if (first === undefined || last === undefined) return this.#nothingAppended();
-    let recordCount = 0;
-    let maxTimestamp = -1;
-    let offsetOfMaxTimestamp = -1;
-    for (const batch of batches) {
-      recordCount += batch.recordCount;
-      if (batch.maxTimestamp <= maxTimestamp) continue;
-      maxTimestamp = batch.maxTimestamp;
-      offsetOfMaxTimestamp = batch.lastOffset;
+    const firstOffset = first?.firstOffset ?? -1;
+    const lastOffset = last?.lastOffset ?? this.#state.nextOffset - 1;
+    if (first !== undefined && last !== undefined) {
+      const segment = this.#segmentFor(set, firstOffset, lastOffset, wallTimeMs);
+      const epochsBefore = epochs.version;
+      for (const batch of batches) {
+        if (batch.leaderEpoch < 0) epochs.clear();
+        else epochs.assign(batch.leaderEpoch, batch.firstOffset);
+        if (!segment.append(batch, config.indexIntervalBytes)) continue;
+        for (const entries of segment.indexEntries) this.#resources.indexes.grew(entries);
+      }
+      if (epochs.version !== epochsBefore) this.#saveEpochs();
+      for (const batch of set.producers) producers.update(batch);
+      this.#state.nextOffset = lastOffset + 1;
+      this.#queue.append({ segment, bytes, firstOffset, nextOffset: lastOffset + 1, recordCount });
     }
-    const segment = this.#segmentFor(first, last, bytes.length, maxTimestamp);
-    const { epochs } = this.#state;
-    const epochsBefore = epochs.version;
-    for (const batch of batches) {
-      if (batch.leaderEpoch < 0) epochs.clear();
-      else epochs.assign(batch.leaderEpoch, batch.firstOffset);
-      if (!segment.append(batch, this.#config.indexIntervalBytes)) continue;
-      this.#resources.indexes.grew(segment.offsetIndex.entries);
-      this.#resources.indexes.grew(segment.timeIndex.entries);
-    }
-    if (epochs.version !== epochsBefore) this.#saveEpochs();
-    for (const batch of producers) this.#state.producers.update(batch);
-    this.#state.nextOffset = last.lastOffset + 1;
-    this.#queue.append({
-      segment,
-      bytes,
-      firstOffset: first.firstOffset,
-      nextOffset: last.lastOffset + 1,
-      recordCount,
-    });
     return {
-      firstOffset: first.firstOffset,
-      lastOffset: last.lastOffset,
-      logAppendTimeMs,
+      firstOffset,
+      lastOffset,
+      logAppendTimeMs: set.logAppendTimeMs,
       logStartOffset: this.#state.logStartOffset,
       maxTimestamp,
       offsetOfMaxTimestamp,
@@ -528,56 +444,25 @@ export class PartitionLog {
     };
   }
 
-  #nothingAppended(): AppendResult {
-    return {
-      firstOffset: -1,
-      lastOffset: this.#state.nextOffset - 1,
-      logAppendTimeMs: -1,
-      logStartOffset: this.#state.logStartOffset,
-      maxTimestamp: -1,
-      offsetOfMaxTimestamp: -1,
-      duplicate: false,
-      sizeBytes: 0,
-      recordCount: 0,
-    };
-  }
-
+  /** The active segment, or a new one when the set does not belong into it any more. */
   #segmentFor(
-    first: BatchFacts,
-    last: BatchFacts,
-    sizeBytes: number,
-    maxTimestamp: number,
+    set: AppendSet,
+    firstOffset: number,
+    lastOffset: number,
+    wallTimeMs: number,
   ): Segment {
-    const { active } = this.#state.segments;
-    const set = { sizeBytes, lastOffset: last.lastOffset, maxTimestamp };
-    const wallTimeMs = this.#resources.environment.clock.wallTime();
-    if (!active.mustRoll(set, this.#config, wallTimeMs)) return active;
-    return this.#roll(Math.max(this.#state.nextOffset, first.firstOffset));
+    const { segments, config, nextOffset } = this.#state;
+    const { maxTimestamp } = set;
+    const claim = { sizeBytes: set.bytes.length, lastOffset, maxTimestamp };
+    if (!segments.active.mustRoll(claim, config, wallTimeMs)) return segments.active;
+    const baseOffset = Math.max(nextOffset, firstOffset);
+    return rollSegment(this.#parts, baseOffset, () => this.#flushInBackground());
   }
 
-  /** Starts a new segment. Its files, and the end of the old one's, follow in the queue. */
-  #roll(baseOffset: number): Segment {
-    const { segments, snapshots, producers } = this.#state;
-    const resources = this.#resources;
-    const config = this.#config;
-    const old = segments.active;
-    old.finish();
-    const snapshot = ProducerSnapshots.encode(producers);
-    const createdAtMs = resources.environment.clock.wallTime();
-    const jitterMs = jitterOf(resources, config);
-    const segment = new Segment({ folder: this.path, baseOffset, createdAtMs, jitterMs });
-    segments.add(segment);
-    void this.#queue.task(async () => {
-      await writeIndexes(resources, old);
-      if (config.preallocate) {
-        await resources.files.use(old.logPath, (file) => file.truncate(old.writtenBytes));
-      }
-      await snapshots.write(baseOffset, snapshot);
-      await createSegmentFiles(resources, segment, config);
-      // Beside the writes that follow, not before them.
-      void this.#guarded(() => this.#syncBelow(baseOffset)).catch(() => undefined);
-    });
-    return segment;
+  /** Brings everything that is written to the medium, beside the writes that follow. */
+  #flushInBackground(): void {
+    const { logEndOffset } = this.#state;
+    void this.#guarded(() => syncBelow(this.#parts, logEndOffset)).catch(() => undefined);
   }
 
   #written(appends: readonly QueuedAppend[]): void {
@@ -591,95 +476,45 @@ export class PartitionLog {
 
   /** With flush.messages a batch counts as written when the medium has it. */
   #flushByCount(appends: readonly QueuedAppend[]): Promise<void> | null {
-    if (this.#config.flushIntervalMessages >= Number.MAX_SAFE_INTEGER) return null;
+    if (this.#state.config.flushIntervalMessages >= Number.MAX_SAFE_INTEGER) return null;
     for (const { recordCount } of appends) this.#unflushedRecordCount += recordCount;
     const segment = appends[0]?.segment;
-    if (this.#unflushedRecordCount < this.#config.flushIntervalMessages || segment === undefined) {
+    if (
+      this.#unflushedRecordCount < this.#state.config.flushIntervalMessages ||
+      segment === undefined
+    ) {
       return null;
     }
     this.#unflushedRecordCount = 0;
     return this.#resources.files.use(segment.logPath, (file) => file.sync());
   }
 
-  /** Forces the files of all segments that hold offsets in [recoveryPoint, offset). */
-  async #syncBelow(offset: number): Promise<void> {
-    const { segments } = this.#state;
-    const { files, environment } = this.#resources;
-    if (offset <= this.#state.recoveryPoint) return;
-    for (const segment of segments.all) {
-      if (segment.nextOffset <= this.#state.recoveryPoint || segment.baseOffset >= offset) continue;
-      for (const path of [
-        segment.logPath,
-        segment.offsetIndex.entries.path,
-        segment.timeIndex.entries.path,
-      ]) {
-        if (!segment.removed) await files.read(path, (file) => file.sync());
-      }
-    }
-    await environment.disk.syncDirectory(this.path);
-    // Truncation may have come in between; what it left is on the medium all the same.
-    const reached = Math.min(offset, this.#state.logEndOffset);
-    this.#state.recoveryPoint = Math.max(this.#state.recoveryPoint, reached);
-  }
-
   #saveEpochs(): void {
     void this.#guarded(() => this.#epochFile.save()).catch(() => undefined);
   }
 
-  async #segmentAges(): Promise<{ endOffset: number; sizeBytes: number; youngestMs: number }[]> {
-    const { segments } = this.#state;
-    const { disk } = this.#resources.environment;
-    const ages: { endOffset: number; sizeBytes: number; youngestMs: number }[] = [];
-    for (const [index, segment] of segments.all.entries()) {
-      const timed = segment.maxTimestamp >= 0;
-      const status = timed ? null : await this.#guarded(() => disk.status(segment.logPath));
-      ages.push({
-        endOffset: segments.at(index + 1)?.baseOffset ?? segment.nextOffset,
-        sizeBytes: segment.sizeBytes,
-        youngestMs: timed ? segment.maxTimestamp : (status?.modifiedAtMs ?? segment.createdAtMs),
-      });
-    }
-    return ages;
-  }
-
-  async #removeOldest(count: number): Promise<void> {
-    const { segments, epochs, snapshots } = this.#state;
-    if (count >= segments.all.length) this.#roll(this.#state.nextOffset);
-    const removed = segments.removeFirst(count);
-    this.#reader.forgetPlaces();
-    const firstBase = segments.first.baseOffset;
-    this.#state.logStartOffset = Math.max(this.#state.logStartOffset, firstBase);
-    epochs.truncateStart(this.#state.logStartOffset);
-    this.#saveEpochs();
-    // In the queue, behind what a roll has still to write to these files.
-    await this.#queue.task(async () => {
-      await retireSegments(this.#resources, removed, this.#config.fileDeleteDelayMs);
-      await snapshots.removeWhere((offset) => offset < firstBase);
-    });
-  }
-
-  /** Runs an operation that cuts the log: after those before it, without appends and writes beside it. */
-  #alone(run: (tools: TruncationTools) => Promise<void>): Promise<void> {
+  /** Runs an operation on the log's segments after those that were asked for before it. */
+  #oneByOne(run: () => Promise<void>): Promise<void> {
     const running = this.#serial.then(async () => {
       this.#requireOpen();
-      this.#condition = 'cutting';
-      await this.#queue.whenIdle();
-      await this.#guarded(() => run(this.#tools()));
+      await this.#guarded(run);
       this.#saveEpochs();
-      if (this.#condition === 'cutting') this.#condition = 'open';
     });
     this.#serial = running.catch(() => undefined);
     return running;
   }
 
-  #tools(): TruncationTools {
-    return {
-      resources: this.#resources,
-      state: this.#state,
-      reader: this.#reader,
-      config: this.#config,
-      folder: this.path,
-    };
+  /** As {@link #oneByOne}, without appends and writes beside it. */
+  #alone(run: () => Promise<void>): Promise<void> {
+    return this.#oneByOne(async () => {
+      this.#condition = 'cutting';
+      try {
+        await this.#queue.whenIdle();
+        await run();
+      } finally {
+        if (this.#condition === 'cutting') this.#condition = 'open';
+      }
+    });
   }
 
   /** Turns a failing disk into KAFKA_STORAGE_ERROR, and tells whoever takes the directory offline. */
@@ -697,6 +532,9 @@ export class PartitionLog {
     try {
       return await running;
     } catch (error) {
+      if (error instanceof MalformedMessage) {
+        throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: ${error.message}`, { cause: error });
+      }
       if (!(error instanceof DiskError)) throw error;
       this.#requireReadable(); // Closed meanwhile: the file had every right to be gone.
       if (error.code === 'ENOENT') {

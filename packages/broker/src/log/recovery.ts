@@ -42,8 +42,8 @@ export async function recoverSegment(
       file,
       { from: 0, to: foundBytes, verify: true },
       (facts, buffer, at) => {
-        if (facts.firstOffset < segment.nextOffset && facts.leaderEpoch >= 0) return false;
-        if (facts.lastOffset < segment.nextOffset) return false;
+        if (facts.firstOffset < segment.nextOffset) return false;
+        if (!segment.covers(facts.lastOffset)) return false;
         segment.append(facts, config.indexIntervalBytes);
         noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
         const batch = producerBatchOf(buffer, at);

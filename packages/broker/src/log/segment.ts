@@ -9,6 +9,7 @@
 import path from 'node:path';
 import type { BatchFacts } from './batches.ts';
 import { SUFFIX, segmentFileName } from './file-names.ts';
+import type { IndexEntries } from './index-entries.ts';
 import type { LogConfig } from './log-config.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex, type TimeIndexEntry } from './time-index.ts';
@@ -62,6 +63,7 @@ export class Segment {
   offsetOfMaxTimestamp: number;
   /** True once it left the log: its files have other names, or none. */
   removed = false;
+  readonly #logPath: string;
   #bytesSinceEntry = 0;
 
   constructor(options: SegmentOptions, state?: SegmentState) {
@@ -71,6 +73,7 @@ export class Segment {
     };
     this.folder = options.folder;
     this.baseOffset = options.baseOffset;
+    this.#logPath = this.pathOf(SUFFIX.log);
     this.createdAtMs = options.createdAtMs;
     this.jitterMs = options.jitterMs;
     this.sizeBytes = found.sizeBytes;
@@ -96,7 +99,20 @@ export class Segment {
   }
 
   get logPath(): string {
-    return this.pathOf(SUFFIX.log);
+    return this.#logPath;
+  }
+
+  get indexEntries(): readonly IndexEntries[] {
+    return [this.offsetIndex.entries, this.timeIndex.entries];
+  }
+
+  get indexPaths(): readonly string[] {
+    return [this.offsetIndex.entries.path, this.timeIndex.entries.path];
+  }
+
+  /** Tells whether an offset can be in this segment: not before its base, nor too far behind it. */
+  covers(offset: number): boolean {
+    return offset >= this.baseOffset && offset - this.baseOffset <= OFFSET_SPAN_MAX;
   }
 
   /** Takes note of a batch that follows the last one. @returns true when an index entry was added */
@@ -132,7 +148,7 @@ export class Segment {
     config: LogConfig,
     wallTimeMs: number,
   ): boolean {
-    if (set.lastOffset - this.baseOffset > OFFSET_SPAN_MAX) return true;
+    if (!this.covers(set.lastOffset)) return true;
     if (this.sizeBytes === 0) return false; // A new segment would be just as empty.
     if (this.sizeBytes > config.segmentBytes - set.sizeBytes) return true;
     if (this.offsetIndex.isFull(config.segmentIndexBytes)) return true;

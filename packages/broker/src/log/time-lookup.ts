@@ -3,9 +3,8 @@
  *
  * Segments whose largest timestamp is too small are passed over; in the others the time index says
  * from where on to look at batches, and only the batch that must hold the record is decoded.
- * A message of magic 0 or 1 is found as a whole, wrapped messages are not told apart.
  */
-import { decodeBatchAsync, magic } from '@odradek/protocol';
+import { decodeAnyBatchAsync } from '@odradek/protocol';
 import type { BatchFacts } from './batches.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
@@ -100,10 +99,7 @@ export class TimeLookup {
     maxOffset: number,
   ): Promise<TimestampedOffset | null> {
     const { leaderEpoch } = facts;
-    if (magic(bytes, 0) < 2) {
-      return { offset: facts.lastOffset, timestamp: facts.maxTimestamp, leaderEpoch };
-    }
-    const { records } = await decodeBatchAsync(bytes, 0, {
+    const { records } = await decodeAnyBatchAsync(bytes, 0, {
       limitBytes: TIME_LOOKUP_BATCH_BYTES_MAX,
       verifyChecksum: false,
     });

@@ -8,40 +8,31 @@
 import { baseOffset } from '@odradek/protocol';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { BATCH_PREFIX_BYTES } from './batches.ts';
-import type { LogConfig } from './log-config.ts';
 import { createSegmentFiles, jitterOf } from './log-loader.ts';
-import type { LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
-import type { LogState } from './log-state.ts';
+import type { LogParts } from './log-state.ts';
 import { replayProducers } from './recovery.ts';
 import { retireSegments } from './retire.ts';
 import { scanBatches } from './scan.ts';
 import { Segment } from './segment.ts';
 
-export interface TruncationTools {
-  readonly resources: LogResources;
-  readonly state: LogState;
-  readonly reader: LogReader;
-  readonly config: LogConfig;
-  readonly folder: string;
-}
-
 /** Removes everything from the batch that holds `offset` on. */
-export async function truncateLog(tools: TruncationTools, offset: number): Promise<void> {
-  const { state, resources, config } = tools;
-  if (offset < state.segments.first.baseOffset) return restartLog(tools, offset);
+export async function truncateLog(parts: LogParts, offset: number): Promise<void> {
+  const { state, resources } = parts;
+  if (offset < state.segments.first.baseOffset) return restartLog(parts, offset);
   const removed = state.segments.removeFrom(offset + 1);
-  await retireSegments(resources, removed, config.fileDeleteDelayMs);
-  const endOffset = await truncateActive(tools, state.segments.active, offset);
+  await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
+  const endOffset = await truncateActive(parts, state.segments.active, offset);
   state.epochs.truncateEnd(endOffset);
   await state.snapshots.removeWhere((at) => at > endOffset);
-  state.producers = await producersAt(tools, endOffset);
-  settle(tools, endOffset);
+  state.producers = await producersAt(parts, endOffset);
+  settle(parts, endOffset);
 }
 
 /** Removes everything and goes on at `offset`, as if the log had been trimmed up to there. */
-export async function restartLog(tools: TruncationTools, offset: number): Promise<void> {
-  const { state, resources, config, folder } = tools;
+export async function restartLog(parts: LogParts, offset: number): Promise<void> {
+  const { state, resources } = parts;
+  const { config, folder } = state;
   const createdAtMs = resources.environment.clock.wallTime();
   const jitterMs = jitterOf(resources, config);
   const fresh = new Segment({ folder, baseOffset: offset, createdAtMs, jitterMs });
@@ -50,7 +41,7 @@ export async function restartLog(tools: TruncationTools, offset: number): Promis
   state.epochs.clear();
   state.producers = new ProducerStates();
   state.logStartOffset = offset;
-  settle(tools, offset);
+  settle(parts, offset);
   await retireSegments(resources, removed, config.fileDeleteDelayMs);
   await state.snapshots.removeWhere(() => true);
   await createSegmentFiles(resources, fresh, config);
@@ -58,7 +49,7 @@ export async function restartLog(tools: TruncationTools, offset: number): Promis
 
 /** @returns where the log ends now */
 async function truncateActive(
-  { resources, reader }: TruncationTools,
+  { resources, reader }: LogParts,
   active: Segment,
   offset: number,
 ): Promise<number> {
@@ -106,7 +97,7 @@ async function findMaxTimestamp({ files, indexes }: LogResources, segment: Segme
 }
 
 async function producersAt(
-  { state, resources }: TruncationTools,
+  { state, resources }: LogParts,
   endOffset: number,
 ): Promise<ProducerStates> {
   const latest = await state.snapshots.latestUpTo(endOffset);
@@ -118,7 +109,7 @@ async function producersAt(
   return producers;
 }
 
-function settle({ state, resources, reader }: TruncationTools, endOffset: number): void {
+function settle({ state, resources, reader }: LogParts, endOffset: number): void {
   state.generation += 1;
   resources.tails.clear(state.tail);
   reader.forgetPlaces();

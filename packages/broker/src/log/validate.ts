@@ -26,7 +26,9 @@ import {
   lastOffsetDelta,
   MalformedMessage,
   magic,
+  maxTimestamp,
   openRecords,
+  ProtocolError,
   producerEpoch,
   producerId,
   recordCount,
@@ -83,9 +85,11 @@ export function validateClientBatch(
   wallTimeMs: number,
 ): ValidBatch {
   checkFrame(records, config);
-  checkHeader(records);
-  if (needsRecords(config)) checkRecords(records, config, wallTimeMs);
-  const bytes = inWantedCodec(records, config);
+  const bytes = refusing(() => {
+    checkHeader(records);
+    if (needsRecords(config)) checkRecords(records, config, wallTimeMs);
+    return inWantedCodec(records, config);
+  });
   if (config.messageTimestampType === 'CreateTime') return { bytes, logAppendTimeMs: -1 };
   setLogAppendTime(bytes, 0, wallTimeMs);
   return { bytes, logAppendTimeMs: wallTimeMs };
@@ -128,7 +132,8 @@ function checkHeader(batch: Buffer): void {
     throw invalid(`${count} records with a last offset delta of ${lastOffsetDelta(batch, 0)}`);
   }
   if (isControl(batch, 0)) throw invalid('clients may not write control batches');
-  codecIn(batch);
+  compressionOf(batch, 0); // Refuses codecs that do not exist.
+  maxTimestamp(batch, 0); // And times that are beyond what a number holds.
   if (hasProducerId(batch, 0)) {
     if (producerEpoch(batch, 0) < 0 || baseSequence(batch, 0) < 0) {
       throw invalid(`producer ${producerId(batch, 0)} sent a batch without epoch or sequence`);
@@ -161,23 +166,19 @@ function checkRecords(batch: Buffer, config: LogConfig, wallTimeMs: number): voi
   const latest = wallTimeMs + config.messageTimestampAfterMaxMs;
   const errors: RecordError[] = [];
   let untimely = false;
-  try {
-    const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
-    const cursor = openRecords(batch, 0, limits);
-    for (let batchIndex = 0; cursor.next(); batchIndex++) {
-      const { timestamp } = cursor;
-      const early = bounded && timestamp !== -1 && (timestamp < earliest || timestamp > latest);
-      const keyless = wantsKeys && cursor.keyLength < 0;
-      if (early) untimely = true;
-      if (!(early || keyless) || errors.length >= RECORD_ERRORS_MAX) continue;
-      const message = early
-        ? `timestamp ${timestamp} is not in [${earliest}, ${latest}]`
-        : 'a compacted topic takes no record without a key';
-      errors.push({ batchIndex, message });
-    }
-  } catch (error) {
-    if (error instanceof MalformedMessage) throw invalid(error.message);
-    throw error;
+  const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
+  const cursor = openRecords(batch, 0, limits);
+  for (let batchIndex = 0; cursor.next(); batchIndex++) {
+    const { timestamp } = cursor;
+    const untimelyHere =
+      bounded && timestamp !== -1 && (timestamp < earliest || timestamp > latest);
+    const keyless = wantsKeys && cursor.keyLength < 0;
+    if (untimelyHere) untimely = true;
+    if (!(untimelyHere || keyless) || errors.length >= RECORD_ERRORS_MAX) continue;
+    const message = untimelyHere
+      ? `timestamp ${timestamp} is not in [${earliest}, ${latest}]`
+      : 'a compacted topic takes no record without a key';
+    errors.push({ batchIndex, message });
   }
   const [first] = errors;
   if (first === undefined) return;
@@ -188,8 +189,9 @@ function checkRecords(batch: Buffer, config: LogConfig, wallTimeMs: number): voi
 /** The batch in the codec that compression.type asks for; the batch itself where it is content. */
 function inWantedCodec(batch: Buffer, config: LogConfig): Buffer {
   const wanted = wantedCodec(config.compressionType);
-  if (wanted === null || codecIn(batch) === wanted) return batch;
-  const { records, ...header } = decodedOrRefused(batch);
+  if (wanted === null || compressionOf(batch, 0) === wanted) return batch;
+  const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
+  const { records, ...header } = decodeBatch(batch, 0, limits);
   const recoded = encodeBatch({
     records: records.map((record, index) => ({ ...record, offsetDelta: index })),
     compression: wanted,
@@ -207,28 +209,20 @@ function inWantedCodec(batch: Buffer, config: LogConfig): Buffer {
   return recoded;
 }
 
-function decodedOrRefused(batch: Buffer): ReturnType<typeof decodeBatch> {
-  try {
-    return decodeBatch(batch, 0, { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false });
-  } catch (error) {
-    if (error instanceof MalformedMessage) throw invalid(error.message);
-    throw error;
-  }
-}
-
-function codecIn(batch: Buffer): Codec {
-  try {
-    return compressionOf(batch, 0);
-  } catch (error) {
-    if (error instanceof MalformedMessage) throw invalid(error.message);
-    throw error;
-  }
-}
-
 /** null for 'producer': whatever the producer chose. */
 function wantedCodec(compressionType: string): Codec | null {
   if (compressionType === 'uncompressed') return 'none';
   return codecs.find((codec) => codec === compressionType && codec !== 'none') ?? null;
+}
+
+/** Turns what the decoders say of impossible bytes into the protocol's error. */
+function refusing<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error instanceof KafkaError) throw error;
+    throw new KafkaError('INVALID_RECORD', error.message, { cause: error });
+  }
 }
 
 function invalid(detail: string): KafkaError {

@@ -10,7 +10,12 @@ describe('append and read', () => {
       const first = batchOf({ count: 3 });
       const second = batchOf({ count: 2, mark: 9 });
       const result = log.appendAsLeader(first, { leaderEpoch: 5, origin: 'client' });
-      expect(result).toMatchObject({ firstOffset: 0, lastOffset: 2, duplicate: false, recordCount: 3 });
+      expect(result).toMatchObject({
+        firstOffset: 0,
+        lastOffset: 2,
+        duplicate: false,
+        recordCount: 3,
+      });
       log.appendAsLeader(second, { leaderEpoch: 5, origin: 'client' });
       expect(log.nextOffset).toBe(5);
       expect(log.logEndOffset).toBe(0);

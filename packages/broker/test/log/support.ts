@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeBatch } from '@odradek/protocol';
-import { type Environment, millis, nodeEnvironment } from '@odradek/runtime';
+import { type Disk, type Environment, millis, nodeEnvironment } from '@odradek/runtime';
 import { defaultLogConfig, type LogConfig } from '../../src/log/log-config.ts';
 import { LogManager, type LogManagerOptions } from '../../src/log/log-manager.ts';
 import type { AppendResult, LogSlice } from '../../src/log/log-types.ts';
@@ -22,14 +22,19 @@ export async function withFolder<T>(test: (folder: string) => Promise<T>): Promi
   }
 }
 
-/** An environment over the real disk in which time stands still until it is pushed. */
+/** An environment in which time stands still until it is pushed. */
 export interface TimedEnvironment extends Environment {
+  /** Waits for `turns` turns of the event loop: what was started without being awaited gets on. */
+  settle(turns?: number): Promise<void>;
   /** Lets time pass and wakes whom it is due to. */
   pass(spanMs: number): void;
 }
 
-export function timedEnvironment(startMs = 1_700_000_000_000): TimedEnvironment {
-  const real = nodeEnvironment();
+export function timedEnvironment(
+  disk: Disk = nodeEnvironment().disk,
+  startMs = 1_700_000_000_000,
+): TimedEnvironment {
+  const real = { ...nodeEnvironment(), disk };
   let nowMs = startMs;
   let alarms: { deadline: number; wake: () => void }[] = [];
   return {
@@ -44,6 +49,11 @@ export function timedEnvironment(startMs = 1_700_000_000_000): TimedEnvironment 
           alarms = alarms.filter((other) => other !== alarm);
         };
       },
+    },
+    async settle(turns = 50) {
+      for (let turn = 0; turn < turns; turn++) {
+        await new Promise<void>((resolve) => real.timers.afterTurn(resolve));
+      }
     },
     pass(spanMs) {
       nowMs += spanMs;

@@ -1,0 +1,131 @@
+/**
+ * What a log needs besides appends and reads: new segments, its data forced to the medium, old
+ * segments let go, an orderly end. Disk failures are thrown as they are; partition-log.ts makes the
+ * directory go offline for them.
+ */
+import { DiskError } from '@odradek/runtime';
+import { writeIndexes } from './append-queue.ts';
+import { createSegmentFiles, jitterOf } from './log-loader.ts';
+import type { LogParts } from './log-state.ts';
+import { ProducerSnapshots } from './producer-snapshots.ts';
+import { expiredSegments, type RetentionDecision, type SegmentAge } from './retention.ts';
+import { retireSegments } from './retire.ts';
+import { Segment } from './segment.ts';
+
+/**
+ * Starts a new segment in memory, at once. Its files, and the end of the old one's, follow in the
+ * queue, before the batches that go into it.
+ * @param finished called when the old segment is all written: time to flush it, beside later writes
+ */
+export function rollSegment(
+  { resources, state, queue }: LogParts,
+  baseOffset: number,
+  finished: () => void,
+): Segment {
+  const { segments, snapshots, producers, config, folder } = state;
+  const old = segments.active;
+  old.finish();
+  const snapshot = ProducerSnapshots.encode(producers);
+  const createdAtMs = resources.environment.clock.wallTime();
+  const jitterMs = jitterOf(resources, config);
+  const segment = new Segment({ folder, baseOffset, createdAtMs, jitterMs });
+  segments.add(segment);
+  void queue.task(async () => {
+    await writeIndexes(resources, old);
+    if (config.preallocate) {
+      await resources.files.use(old.logPath, (file) => file.truncate(old.writtenBytes));
+    }
+    await snapshots.write(baseOffset, snapshot);
+    await createSegmentFiles(resources, segment, config);
+    finished();
+  });
+  return segment;
+}
+
+/** Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium. */
+export async function syncBelow({ resources, state }: LogParts, offset: number): Promise<void> {
+  if (offset <= state.recoveryPoint) return;
+  for (const segment of state.segments.all) {
+    if (segment.nextOffset <= state.recoveryPoint || segment.baseOffset >= offset) continue;
+    try {
+      for (const path of [segment.logPath, ...segment.indexPaths]) {
+        await resources.files.read(path, (file) => file.sync());
+      }
+    } catch (error) {
+      // What left the log meanwhile needs no flush.
+      if (!(error instanceof DiskError && segment.removed)) throw error;
+    }
+  }
+  await resources.environment.disk.syncDirectory(state.folder);
+  // A truncation may have come in between; what it left is on the medium all the same.
+  const reached = Math.min(offset, state.logEndOffset);
+  state.recoveryPoint = Math.max(state.recoveryPoint, reached);
+}
+
+/** Applies retention.ms, retention.bytes and the log start to the oldest segments. */
+export async function retireOldSegments(
+  parts: LogParts,
+  rolled: () => void,
+): Promise<RetentionDecision> {
+  const { resources, state, reader, queue } = parts;
+  const decision = expiredSegments({
+    segments: await segmentAges(parts),
+    logStartOffset: state.logStartOffset,
+    highWatermark: state.highWatermark,
+    config: state.config,
+    wallTimeMs: resources.environment.clock.wallTime(),
+  });
+  if (decision.count === 0) return decision;
+  if (decision.count >= state.segments.all.length) rollSegment(parts, state.nextOffset, rolled);
+  const removed = state.segments.removeFirst(decision.count);
+  reader.forgetPlaces();
+  const firstBase = state.segments.first.baseOffset;
+  state.logStartOffset = Math.max(state.logStartOffset, firstBase);
+  state.highWatermark = Math.max(state.highWatermark, firstBase);
+  state.epochs.truncateStart(state.logStartOffset);
+  // In the queue, behind what a roll has still to write to these files.
+  await queue.task(async () => {
+    await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
+    await state.snapshots.removeWhere((offset) => offset < firstBase);
+  });
+  return decision;
+}
+
+async function segmentAges({ resources, state }: LogParts): Promise<SegmentAge[]> {
+  const { disk } = resources.environment;
+  const segments = state.segments.all;
+  const changedAtMs = new Map<Segment, number>();
+  for (const segment of segments) {
+    if (segment.maxTimestamp >= 0) continue;
+    const status = await disk.status(segment.logPath);
+    changedAtMs.set(segment, status?.modifiedAtMs ?? segment.createdAtMs);
+  }
+  // From here on nothing is awaited: the decision is about the segments as they are.
+  return state.segments.all.map((segment, index, all) => ({
+    endOffset: all[index + 1]?.baseOffset ?? segment.nextOffset,
+    sizeBytes: segment.sizeBytes,
+    youngestMs:
+      segment.maxTimestamp >= 0
+        ? segment.maxTimestamp
+        : (changedAtMs.get(segment) ?? resources.environment.clock.wallTime()),
+  }));
+}
+
+/** Leaves the folder so that the next start has nothing to repair. Appends have stopped. */
+export async function finishLog(parts: LogParts): Promise<void> {
+  const { resources, state } = parts;
+  const { segments, snapshots, producers, nextOffset } = state;
+  const { active } = segments;
+  if (active.sizeBytes > 0) active.finish();
+  const grew = active.indexEntries.some(({ unwrittenBytes }) => unwrittenBytes > 0);
+  await writeIndexes(resources, active);
+  if (state.config.preallocate) {
+    await resources.files.use(active.logPath, (file) => file.truncate(active.writtenBytes));
+  }
+  const wanted = producers.size > 0 || snapshots.offsets.length > 0;
+  if (wanted) await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
+  if (grew && nextOffset <= state.recoveryPoint) {
+    for (const path of active.indexPaths) await resources.files.read(path, (file) => file.sync());
+  }
+  await syncBelow(parts, nextOffset);
+}
