@@ -5,10 +5,10 @@ import {
   errorCodes,
   type KafkaErrorName,
 } from '@odradek/protocol';
+import type { TermHost } from '../controller/term-host.ts';
 import type { PartitionAlteration } from '../core/controller/isr-changes.ts';
 import { NO_TOPIC_ID } from '../core/controller/state.ts';
 import type { AlteredPartition } from '../core/controller/term.ts';
-import type { TermHost } from '../controller/term-host.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
 
 /** Topics are named by id from this version on. */
@@ -35,7 +35,11 @@ export function alterPartitionHandler({
   });
 }
 
-const refusal = (error: string) => ({ throttleTimeMs: 0, errorCode: codeOf(error), topics: [] });
+const refusal = (error: KafkaErrorName) => ({
+  throttleTimeMs: 0,
+  errorCode: errorCodes[error],
+  topics: [],
+});
 
 function alterations(request: AlterPartitionRequest, version: number): PartitionAlteration[] {
   return request.topics.flatMap((topic) =>
@@ -74,17 +78,10 @@ function byTopic(partitions: readonly AlteredPartition[]) {
 
 const partitionAnswer = (altered: AlteredPartition) => ({
   partitionIndex: altered.partition,
-  errorCode: altered.error === null ? errorCodes.NONE : codeOf(altered.error),
+  errorCode: altered.error === null ? errorCodes.NONE : errorCodes[altered.error],
   leaderId: altered.leader,
   leaderEpoch: altered.leaderEpoch,
   isr: altered.isr,
   leaderRecoveryState: altered.leaderRecoveryState,
   partitionEpoch: altered.partitionEpoch,
 });
-
-/** The machine names errors as Kafka does. */
-function codeOf(error: string): number {
-  return isErrorName(error) ? errorCodes[error] : errorCodes.UNKNOWN_SERVER_ERROR;
-}
-
-const isErrorName = (name: string): name is KafkaErrorName => Object.hasOwn(errorCodes, name);

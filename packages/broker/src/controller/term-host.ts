@@ -4,6 +4,7 @@
  * gone, the term is over and `onLost` says why.
  */
 import { type Deliver, drive, type Environment, type Log } from '@odradek/runtime';
+import type { ApiRegistry } from '../api/registry.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { Command } from '../core/controller/commands.ts';
 import {
@@ -17,12 +18,8 @@ import type { RegisteredBroker } from '../core/controller/state.ts';
 import type { ControllerReply } from '../core/controller/term.ts';
 import type { Coordination } from '../metadata/coordination.ts';
 import { BrokerChannel } from './broker-channel.ts';
-import {
-  type ControlledBroker,
-  controlTransport,
-  localPeer,
-  remotePeer,
-} from './control-transport.ts';
+import { localPeer, remotePeer } from './broker-peer.ts';
+import { controlTransport } from './control-transport.ts';
 import { ControllerStore } from './controller-store.ts';
 
 export interface TermOptions {
@@ -33,8 +30,8 @@ export interface TermOptions {
   readonly session: Coordination;
   readonly config: BrokerConfig;
   readonly environment: Environment;
-  /** This broker, as one of those that are controlled. */
-  readonly self: ControlledBroker;
+  /** This broker's own handlers: it is one of those that are controlled. */
+  readonly registry: Pick<ApiRegistry, 'find'>;
   readonly uncleanAllowed: (topics: readonly string[]) => ReadonlySet<string>;
   readonly onLost: (reason: Error) => void;
 }
@@ -194,23 +191,25 @@ export class TermHost {
   }
 
   #openChannel(broker: RegisteredBroker): BrokerChannel {
-    const { brokerId, config, environment, self } = this.#options;
+    const { brokerId, config, environment, registry } = this.#options;
+    const endpoint = broker.endpoints.find(({ listener }) => listener === config.controlListener);
     const peer =
       broker.id === brokerId
-        ? localPeer(self)
+        ? localPeer(registry, brokerId)
         : remotePeer({
-            broker,
-            controllerId: brokerId,
-            listener: config.controlListener,
+            address: () => endpoint ?? null,
+            name: `broker ${broker.id}`,
+            clientId: `broker-${brokerId}-controller`,
             requestTimeoutMs: config.values['controller.socket.timeout.ms'],
             connectTimeoutMs: config.values['socket.connection.setup.timeout.ms'],
             environment,
           });
-    const transport = controlTransport(peer, {
+    const transport = controlTransport({
+      peer,
       controllerId: brokerId,
       versions: config.controlVersions,
       interBrokerListener: config.interBrokerListener,
-      environment,
+      log: this.#log,
       deliver: (event) => {
         if (!this.#isOver) this.#deliver(event);
       },

@@ -2,6 +2,7 @@
  * What the controller does when brokers come, go, come back, change their endpoints, lose a log
  * directory, or ask to be relieved before they stop.
  */
+import type { KafkaErrorName } from '@odradek/protocol';
 import { ask, type Procedure } from './commands.ts';
 import type { PartitionRecord, Replica } from './context.ts';
 import { failReplicaDeletions, resumeDeletions } from './deletion.ts';
@@ -154,7 +155,7 @@ export function* relieveBroker(
   brokerEpoch: number,
 ): Procedure {
   const { context, batch } = term;
-  const refuse = (error: string): void =>
+  const refuse = (error: KafkaErrorName): void =>
     term.emit({
       kind: 'reply',
       token,

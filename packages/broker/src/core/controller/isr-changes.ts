@@ -5,6 +5,7 @@
  * A leader may only change what it has seen last: the same leader epoch, the same partition epoch,
  * and members that are alive. Everything else is refused with the error that tells it what to do.
  */
+import type { KafkaErrorName } from '@odradek/protocol';
 import { ask, type Procedure, type StateWrite } from './commands.ts';
 import type { ControllerContext, PartitionRecord } from './context.ts';
 import { type LeaderAndIsr, RECOVERED, RECOVERING } from './state.ts';
@@ -31,14 +32,14 @@ export interface AlterPartitionCall {
 }
 
 type Verdict =
-  | { readonly kind: 'refuse'; readonly error: string }
+  | { readonly kind: 'refuse'; readonly error: KafkaErrorName }
   | { readonly kind: 'unchanged'; readonly record: PartitionRecord }
   | { readonly kind: 'write'; readonly record: PartitionRecord; readonly state: LeaderAndIsr };
 
 /** Decides, stores, tells everybody, and answers. */
 export function* alterPartitions(term: Term, token: number, call: AlterPartitionCall): Procedure {
   const { context, batch } = term;
-  const answer = (error: string | null, partitions: readonly AlteredPartition[]): void =>
+  const answer = (error: KafkaErrorName | null, partitions: readonly AlteredPartition[]): void =>
     term.emit({ kind: 'reply', token, reply: { kind: 'alterPartition', error, partitions } });
   const broker = context.brokers.get(call.brokerId);
   if (broker === undefined || broker.epoch !== call.brokerEpoch)
@@ -91,7 +92,7 @@ function isGranted(wish: PartitionAlteration | undefined, stored: LeaderAndIsr |
 }
 
 function judge(context: ControllerContext, wish: PartitionAlteration, version: number): Verdict {
-  const refuse = (error: string): Verdict => ({ kind: 'refuse', error });
+  const refuse = (error: KafkaErrorName): Verdict => ({ kind: 'refuse', error });
   const topic = wish.topicId === null ? wish.topic : (context.topicNameOfId(wish.topicId) ?? null);
   if (topic === null) return refuse('UNKNOWN_TOPIC_ID');
   const record = context.partition(topic, wish.partition);
@@ -143,7 +144,7 @@ function granted(
   };
 }
 
-function refusal(wish: PartitionAlteration | undefined, error: string): AlteredPartition {
+function refusal(wish: PartitionAlteration | undefined, error: KafkaErrorName): AlteredPartition {
   return {
     topic: wish?.topic ?? '',
     partition: wish?.partition ?? -1,

@@ -3,6 +3,7 @@
  * settings, and the effects that leave the machine without being answered.
  */
 
+import type { KafkaErrorName } from '@odradek/protocol';
 import type { ControllerContext } from './context.ts';
 import { ControlBatch, type ControlRequest } from './control-batch.ts';
 import type { RegisteredBroker, TopicPartition } from './state.ts';
@@ -18,7 +19,7 @@ export interface ControllerSettings {
 export interface AlteredPartition extends TopicPartition {
   readonly topicId: string | null;
   /** Kafka's name of the error; null for success, with the state that holds now. */
-  readonly error: string | null;
+  readonly error: KafkaErrorName | null;
   readonly leader: number;
   readonly leaderEpoch: number;
   readonly isr: readonly number[];
@@ -30,12 +31,12 @@ export interface AlteredPartition extends TopicPartition {
 export type ControllerReply =
   | {
       readonly kind: 'alterPartition';
-      readonly error: string | null;
+      readonly error: KafkaErrorName | null;
       readonly partitions: readonly AlteredPartition[];
     }
   | {
       readonly kind: 'controlledShutdown';
-      readonly error: string | null;
+      readonly error: KafkaErrorName | null;
       readonly remaining: readonly TopicPartition[];
     };
 
