@@ -276,9 +276,10 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   #answerWord(): boolean {
     const word = this.#splitter.peek();
     if (word === null) return false;
-    const answer = this.#parts.words.answer(word);
-    if (answer === null) return false;
-    this.#received();
+    const { words } = this.#parts;
+    if (!words.isWord(word)) return false;
+    this.#received(); // The answer counts the question.
+    const answer = words.answer(word);
     this.#state = 'ending';
     void answer
       .catch((error: unknown) => {

@@ -8,7 +8,6 @@ import { type Disarm, DiskError, type Environment, type OdradekError } from '@od
 import { SessionTable } from '../core/session/session-table.ts';
 import { apply, nobody } from '../core/transaction/apply.ts';
 import { Preparer } from '../core/transaction/prepare.ts';
-import { decodeEntry, decodeRecord, encodeEntry } from '../core/transaction/record-codec.ts';
 import { permission, permits } from '../core/tree/acl.ts';
 import { Tree } from '../core/tree/tree.ts';
 import { WatchTable } from '../core/watch/watch-table.ts';
@@ -23,6 +22,7 @@ import { EventFrames } from './notifications.ts';
 import { LastZxid, OutboxPool } from './outbox.ts';
 import { Reads } from './reads.ts';
 import { type ReaperOptions, startReaper } from './reaper-host.ts';
+import { decodeEntry, decodeRecord, encodeEntry } from './record-codec.ts';
 import { ServerStats } from './server-stats.ts';
 import { SessionHost } from './session-host.ts';
 import { type Replication, WritePath } from './write-path.ts';
@@ -75,6 +75,8 @@ export class CoordinatorServer {
   #sessionHost: SessionHost | null = null;
   #dueRecords: number;
   #dueBytes: number;
+  /** Transactions applied since the newest snapshot began. */
+  #appliedSince = 0;
   #runningSnapshot: Promise<void> | null = null;
 
   constructor(environment: Environment, options: ServerOptions, storage: Storage) {
@@ -118,7 +120,7 @@ export class CoordinatorServer {
     this.#sessionHost?.stop();
     await this.#acceptor.close();
     await this.#runningSnapshot;
-    if (this.#storage.sinceSnapshot.records > 0) await this.#snapshot();
+    if (this.#appliedSince > 0) await this.#snapshot();
   }
 
   /** The log cannot be written: what is not acknowledged never will be. */
@@ -145,6 +147,7 @@ export class CoordinatorServer {
       count += 1;
     }
     this.#lastZxid.set(recoveredZxid);
+    this.#appliedSince = count;
     return count;
   }
 
@@ -186,6 +189,7 @@ export class CoordinatorServer {
       stats,
       onApplied: (record) => {
         sessionHost.applied(record);
+        this.#appliedSince += 1;
         this.#snapshotWhenDue();
       },
     });
@@ -229,8 +233,8 @@ export class CoordinatorServer {
 
   #snapshotWhenDue(): void {
     if (this.#runningSnapshot !== null) return;
-    const { records, bytes } = this.#storage.sinceSnapshot;
-    if (records < this.#dueRecords && bytes < this.#dueBytes) return;
+    const { bytes } = this.#storage.sinceSnapshot;
+    if (this.#appliedSince < this.#dueRecords && bytes < this.#dueBytes) return;
     this.#drawDue();
     this.#runningSnapshot = this.#snapshot();
   }
@@ -248,6 +252,7 @@ export class CoordinatorServer {
   }
 
   async #snapshot(): Promise<void> {
+    this.#appliedSince = 0;
     try {
       await this.#storage.writeSnapshot(this.#lastZxid.value, this.#entries());
       this.#stats.snapshots += 1;

@@ -60,10 +60,15 @@ export class FourLetterWords {
     this.#allowed = new Set(allowed.includes('*') ? words : allowed);
   }
 
-  /** @param number the first four bytes of the connection; null when they are no word */
-  answer(number: number): Promise<string> | null {
+  /** @param number the first four bytes of a connection */
+  isWord(number: number): boolean {
+    return byNumber.has(number);
+  }
+
+  /** @param number of a word */
+  answer(number: number): Promise<string> {
     const word = byNumber.get(number);
-    if (word === undefined) return null;
+    if (word === undefined) return Promise.resolve('');
     if (!this.#allowed.has(word)) {
       return Promise.resolve(`${word} is not executed because it is not in the whitelist.\n`);
     }

@@ -15,7 +15,7 @@ import {
   setDataRequest,
   zookeeperErrorCodes,
 } from '@odradek/protocol';
-import type { Operation, WriteRequest } from '../core/transaction/request.ts';
+import type { CreateVariant, Operation, WriteRequest } from '../core/transaction/request.ts';
 
 /** A write and how its results are to be labelled. */
 export interface DecodedWrite {
@@ -122,12 +122,15 @@ function decodeMulti(reader: Reader): DecodedWrite {
     if (done) return { request: { kind: 'multi', operations }, resultTypes };
     const operation = decodeOperation(type, reader);
     if (operation === null) return undecodable;
-    if (operation.kind === 'create' && (operation.flags < 0 || operation.flags > 6)) {
-      return undecodable;
-    }
+    if (operation.kind === 'create' && !isReadableMode(operation)) return undecodable;
     operations.push(operation);
     resultTypes.push(resultType(type, operation));
   }
+}
+
+/** In a multi the original reads flags together with the bytes: what they cannot be is unreadable. */
+function isReadableMode({ variant, flags }: { variant: CreateVariant; flags: number }): boolean {
+  return flags >= 0 && flags <= (variant === 'create' ? 4 : 6);
 }
 
 /** Everything that makes a node answers like create2, the plain create excepted. */

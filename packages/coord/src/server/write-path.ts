@@ -17,10 +17,10 @@ import type { SessionTable } from '../core/session/session-table.ts';
 import { type Applied, apply, type MutationListener } from '../core/transaction/apply.ts';
 import type { Preparer, Requester } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
-import { encodeRecord } from '../core/transaction/record-codec.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
 import type { Tree } from '../core/tree/tree.ts';
 import type { LastZxid } from './outbox.ts';
+import { encodeRecord } from './record-codec.ts';
 import type { ServerStats } from './server-stats.ts';
 
 /** Makes a proposal durable on as many servers as it takes. */

@@ -5,10 +5,10 @@
  * Numbers of kinds are part of the format on disk: they are never reused, new fields go at the end.
  */
 import { Packr } from 'msgpackr';
-import type { StoredSession } from '../session/session-table.ts';
-import type { AclEntry } from '../tree/acl.ts';
-import type { StoredNode } from '../tree/tree.ts';
-import type { Change, TransactionRecord } from './record.ts';
+import type { StoredSession } from '../core/session/session-table.ts';
+import type { Change, TransactionRecord } from '../core/transaction/record.ts';
+import type { AclEntry } from '../core/tree/acl.ts';
+import type { StoredNode } from '../core/tree/tree.ts';
 
 /** 64-bit integers come back as bigint whatever their size; other numbers as they were. */
 const packr = new Packr({
