@@ -28,10 +28,10 @@ import { UnexpectedAppendOffset } from '../log/log-types.ts';
 import type { OffsetWaiter } from './offset-waiters.ts';
 import type { Partition } from './partition.ts';
 
-/** The newest Fetch and ListOffsets of the 3.9 line; without topic ids, Fetch 12. */
-const FETCH_WITH_IDS = 17;
-const FETCH_WITH_NAMES = 12;
-const LIST_OFFSETS = 9;
+/** Topics go by name up to this version, and only by id after it. */
+const LAST_FETCH_WITH_NAMES = 12;
+/** Followers say who they are in a struct of its own from this version on. */
+const REPLICA_STATE_SINCE = 15;
 const LATEST_TIMESTAMP = -1;
 const EARLIEST_TIMESTAMP = -2;
 
@@ -42,8 +42,10 @@ type FetchedPartition = FetchResponse['responses'][number]['partitions'][number]
 
 /** A connection to the source broker, as far as fetchers use it. */
 export interface SourceConnection {
+  /** The highest version of Fetch that both sides have; at least 12, which truncation needs. */
+  readonly fetchVersion: number;
   fetch(version: number, request: FetchInput): Promise<FetchResponse>;
-  listOffsets(version: number, request: ListOffsetsInput): Promise<ListOffsetsResponse>;
+  listOffsets(request: ListOffsetsInput): Promise<ListOffsetsResponse>;
   close(): void;
 }
 
@@ -138,9 +140,10 @@ export class Fetcher {
   async #round(asked: readonly Asked[]): Promise<void> {
     try {
       this.#connection ??= await this.#options.connect(this.#options.sourceId);
+      const { fetchVersion } = this.#connection;
       const withIds = asked.every(({ following }) => following.partition.log.topicId !== null);
-      const version = withIds ? FETCH_WITH_IDS : FETCH_WITH_NAMES;
-      const response = await this.#connection.fetch(version, this.#request(asked));
+      const version = withIds ? fetchVersion : Math.min(fetchVersion, LAST_FETCH_WITH_NAMES);
+      const response = await this.#connection.fetch(version, this.#request(asked, version));
       if (this.#inTrouble) this.#options.log.info('following again', this.#source());
       this.#inTrouble = false;
       if (response.errorCode !== 0) throw new KafkaError(kafkaErrorOf(response.errorCode));
@@ -198,7 +201,7 @@ export class Fetcher {
     });
   }
 
-  #request(asked: readonly Asked[]): FetchInput {
+  #request(asked: readonly Asked[], version: number): FetchInput {
     const { brokerId, maxWaitMs, minBytes, responseMaxBytes, partitionMaxBytes } = this.#options;
     const topics = new Map<
       string,
@@ -220,15 +223,10 @@ export class Fetcher {
         partitionMaxBytes,
       });
     }
-    const withIds = asked.every(({ following }) => following.partition.log.topicId !== null);
+    const replicaEpoch = this.#options.brokerEpoch() ?? -1;
     return {
-      ...(withIds
-        ? {
-            replicaState: {
-              replicaId: brokerId,
-              replicaEpoch: this.#options.brokerEpoch() ?? -1,
-            },
-          }
+      ...(version >= REPLICA_STATE_SINCE
+        ? { replicaState: { replicaId: brokerId, replicaEpoch } }
         : { replicaId: brokerId }),
       maxWaitMs,
       minBytes,
@@ -400,7 +398,7 @@ export class Fetcher {
 
   async #listOffset(partition: Partition, timestamp: number): Promise<number> {
     const { topic: name, index: partitionIndex, leaderEpoch: currentLeaderEpoch } = partition;
-    const response = await this.#connection?.listOffsets(LIST_OFFSETS, {
+    const response = await this.#connection?.listOffsets({
       replicaId: this.#options.brokerId,
       isolationLevel: 0,
       topics: [{ name, partitions: [{ partitionIndex, currentLeaderEpoch, timestamp }] }],
