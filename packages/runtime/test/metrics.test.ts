@@ -1,6 +1,12 @@
 /** Metrics from their declaration to the page. */
 import { expect, test } from '@jest/globals';
-import { defineMetrics, InvariantViolation, Metrics } from '../src/index.ts';
+import {
+  defineMetrics,
+  InvariantViolation,
+  Metrics,
+  renderMetricDocs,
+  watchProcess,
+} from '../src/index.ts';
 
 const table = defineMetrics({
   requests_total: { kind: 'counter', help: 'Requests.', labels: ['api', 'version'] },
@@ -65,4 +71,22 @@ test('a name stands for one metric', () => {
   const metrics = new Metrics();
   metrics.declare(table);
   expect(() => metrics.declare(table)).toThrow(InvariantViolation);
+});
+
+test('the docs page has a row for each metric', () => {
+  const page = renderMetricDocs([table], { title: 'Metrics', introduction: 'All.' });
+  expect(page.split('\n')).toEqual(
+    expect.arrayContaining([
+      '| `requests_total` | counter | `api`, `version` | Requests. |',
+      '| `connections` | gauge |  | Open connections. |',
+    ]),
+  );
+});
+
+test('the process tells what it uses', async () => {
+  const metrics = new Metrics();
+  watchProcess(metrics);
+  expect(metrics.valueOf('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  expect(metrics.valueOf('process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(await metrics.render()).toMatch(/^process_uptime_seconds \d/m);
 });
