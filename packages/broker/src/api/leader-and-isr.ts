@@ -10,10 +10,17 @@ const TOPIC_IDS_SINCE = 5;
 
 export function leaderAndIsrHandler({
   controlled,
+  prepareTopics,
 }: {
   readonly controlled: ControlledReplicas;
+  /** Reads the settings of topics this broker has not heard of, before their logs are made. */
+  prepareTopics(topics: readonly string[]): Promise<void>;
 }): RegisteredHandler {
   return handler(apis.leaderAndIsr, [0, 7], async (request, { apiVersion }) => {
+    await prepareTopics([
+      ...request.topicStates.map(({ topicName }) => topicName),
+      ...new Set(request.ungroupedPartitionStates.map(({ topicName }) => topicName)),
+    ]);
     const { errorCode, partitionErrors, topics } = await controlled.becomeLeaderOrFollower(request);
     return apiVersion >= TOPIC_IDS_SINCE ? { errorCode, topics } : { errorCode, partitionErrors };
   });

@@ -72,6 +72,12 @@ export const networkKeys = defineConfig({
     default: -1,
     doc: 'Bytes of requests that may be in memory before connections stop being read; -1: no limit.',
   },
+  'odradek.queued.max.response.bytes': {
+    type: 'long',
+    default: 134_217_728,
+    validate: atLeast(1),
+    doc: 'Bytes of answers that clients have not taken yet; above it, fetches are answered with less.',
+  },
   'socket.send.buffer.bytes': {
     type: 'int',
     default: 102_400,

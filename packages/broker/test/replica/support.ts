@@ -316,7 +316,7 @@ export class TestBroker {
       fetchHandler({ replicas }),
       listOffsetsHandler({ replicas }),
       offsetForLeaderEpochHandler({ replicas }),
-      leaderAndIsrHandler({ controlled }),
+      leaderAndIsrHandler({ controlled, prepareTopics: () => Promise.resolve() }),
       stopReplicaHandler({ controlled }),
     );
     const acceptor = await Acceptor.bind(

@@ -1,0 +1,108 @@
+/**
+ * The replicas of a broker and the requests that reach them, put together over its logs and its
+ * control plane.
+ */
+import type { CoordinatorSession } from '@odradek/client';
+import type { Environment } from '@odradek/runtime';
+import { fetchHandler } from '../api/fetch.ts';
+import { leaderAndIsrHandler } from '../api/leader-and-isr.ts';
+import { listOffsetsHandler } from '../api/list-offsets.ts';
+import { offsetForLeaderEpochHandler } from '../api/offset-for-leader-epoch.ts';
+import { type EndpointOf, produceHandler } from '../api/produce.ts';
+import type { RegisteredHandler } from '../api/registry.ts';
+import { stopReplicaHandler } from '../api/stop-replica.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import type { ControlPlane } from '../controller/control-plane.ts';
+import { isInternalTopic } from '../core/controller/topic-names.ts';
+import type { LogManager } from '../log/log-manager.ts';
+import type { ByteBudget } from '../network/byte-budget.ts';
+import { ControlledReplicas } from '../replica/controlled-replicas.ts';
+import type { AlterPartition } from '../replica/isr-changes.ts';
+import { ReplicaManager } from '../replica/replica-manager.ts';
+import { connectToSource } from '../replica/source-connection.ts';
+import { replicaSettings } from './broker-settings.ts';
+
+/** The new ISR is written with the epochs of its members from this version on. */
+const ISR_WITH_EPOCHS_SINCE = 3;
+
+export interface DataPlaneParts {
+  readonly environment: Environment;
+  readonly config: BrokerConfig;
+  readonly session: CoordinatorSession;
+  readonly plane: ControlPlane;
+  readonly logs: LogManager;
+  /** Memory for answers. */
+  readonly answers: ByteBudget;
+}
+
+export interface DataPlane {
+  readonly replicas: ReplicaManager;
+  readonly handlers: readonly RegisteredHandler[];
+}
+
+export function dataPlane(parts: DataPlaneParts): DataPlane {
+  const { environment, config, session, plane, logs, answers } = parts;
+  const { metadata, brokerId } = plane;
+  const { values } = config;
+  const replicas = new ReplicaManager({
+    brokerId,
+    environment,
+    settings: replicaSettings(config),
+    logs,
+    metadata,
+    room: answers,
+    fenced: () => session.inDoubt,
+    brokerEpoch: () => plane.brokerEpoch(),
+    minInsyncReplicasOf: (topic) => plane.minInsyncReplicasOf(topic),
+    alterPartition: alterPartitionThrough(plane, config.controlVersions.alterPartition),
+    connectTo: (sourceId) =>
+      connectToSource(sourceId, {
+        brokerId,
+        environment,
+        requestTimeoutMs: values['replica.socket.timeout.ms'],
+        connectTimeoutMs: values['socket.connection.setup.timeout.ms'],
+        endpointOf: (id) =>
+          metadata.liveBroker(id)?.endpoints.get(config.interBrokerListener) ?? null,
+      }),
+  });
+  const endpointOf: EndpointOf = (id, listenerName) => {
+    const broker = metadata.liveBroker(id);
+    const endpoint = broker?.endpoints.get(listenerName);
+    return broker === undefined || endpoint === undefined
+      ? null
+      : { host: endpoint.host, port: endpoint.port, rack: broker.rack };
+  };
+  const controlled = new ControlledReplicas(replicas, plane.fence);
+  return {
+    replicas,
+    handlers: [
+      produceHandler({ replicas, endpointOf, isInternal: isInternalTopic }),
+      fetchHandler({ replicas }),
+      listOffsetsHandler({ replicas }),
+      offsetForLeaderEpochHandler({ replicas }),
+      leaderAndIsrHandler({
+        controlled,
+        prepareTopics: (topics) => plane.prepareTopics(topics),
+      }),
+      stopReplicaHandler({ controlled }),
+    ],
+  };
+}
+
+/** Versions differ in the form of the new ISR; the one that is not asked for must stay away. */
+function alterPartitionThrough(plane: ControlPlane, version: number): AlterPartition {
+  return (topics) =>
+    plane.alterPartition({
+      brokerId: plane.brokerId,
+      brokerEpoch: plane.brokerEpoch() ?? -1,
+      topics: topics.map((topic) => ({
+        ...topic,
+        partitions: topic.partitions.map(
+          ({ newIsr = [], newIsrWithEpochs = [], ...partition }) => ({
+            ...partition,
+            ...(version >= ISR_WITH_EPOCHS_SINCE ? { newIsrWithEpochs } : { newIsr }),
+          }),
+        ),
+      })),
+    });
+}
