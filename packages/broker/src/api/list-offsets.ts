@@ -28,6 +28,7 @@ const MAX_TIMESTAMP_SINCE = 7;
 const EARLIEST_LOCAL_SINCE = 8;
 const LATEST_TIERED_SINCE = 9;
 const OFFSET_NOT_AVAILABLE_SINCE = 5;
+const LEADER_EPOCH_SINCE = 4;
 const CONSUMER = -1;
 /** A tool that may ask any replica. */
 const DEBUGGER = -2;
@@ -38,6 +39,10 @@ interface Listed {
   readonly timestamp: number;
   readonly leaderEpoch: number;
 }
+
+/** Older versions have no place for the epoch. */
+const inVersion = ({ offset, timestamp, leaderEpoch }: Listed, version: number) =>
+  version >= LEADER_EPOCH_SINCE ? { offset, timestamp, leaderEpoch } : { offset, timestamp };
 
 const NOTHING: Listed = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
@@ -89,7 +94,7 @@ async function answer(
     if (typeof partition === 'string') throw new KafkaError(partition);
     checkReader(partition, asked, request);
     const listed = await list(partition, asked.timestamp, request, version);
-    return { partitionIndex: asked.partitionIndex, errorCode: 0, ...listed };
+    return { partitionIndex: asked.partitionIndex, errorCode: 0, ...inVersion(listed, version) };
   } catch (error) {
     if (error instanceof KafkaError) return refusal(asked, error.code);
     if (error instanceof OdradekError) return refusal(asked, 'KAFKA_STORAGE_ERROR');
