@@ -31,3 +31,21 @@ export interface Assignor {
   /** What a member tells the leader besides its topics, given what it owns. */
   userData?(owned: readonly TopicPartition[], generation: number): Buffer | null;
 }
+
+/** The order in which members are served: by instance id where both have one, else by member id. */
+export function inMemberOrder(
+  members: readonly GroupMemberSubscription[],
+): readonly GroupMemberSubscription[] {
+  return [...members].sort((a, b) => {
+    // A member with an instance id stands before one without, or the order would not be one.
+    if (a.groupInstanceId !== null && b.groupInstanceId !== null)
+      return compare(a.groupInstanceId, b.groupInstanceId);
+    if (a.groupInstanceId !== null) return -1;
+    if (b.groupInstanceId !== null) return 1;
+    return compare(a.memberId, b.memberId);
+  });
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
