@@ -29,14 +29,16 @@ type Answer = DescribeConfigsResponse['results'][number];
 /** Kafka's numbers for kinds of resources. */
 export const TOPIC_RESOURCE = 2;
 export const BROKER_RESOURCE = 4;
+/** Before this version an answer only says whether a value is the default. */
+const SOURCES_SINCE = 1;
 
 export function describeConfigsHandler(
   dependencies: DescribeConfigsDependencies,
 ): RegisteredHandler {
-  return handler(apis.describeConfigs, [0, 4], async (request) => ({
+  return handler(apis.describeConfigs, [0, 4], async (request, { apiVersion }) => ({
     throttleTimeMs: 0,
     results: await Promise.all(
-      request.resources.map((resource) => describeOne(resource, request, dependencies)),
+      request.resources.map((resource) => describeOne(resource, request, apiVersion, dependencies)),
     ),
   }));
 }
@@ -44,6 +46,7 @@ export function describeConfigsHandler(
 async function describeOne(
   resource: Resource,
   request: DescribeConfigsRequest,
+  apiVersion: number,
   dependencies: DescribeConfigsDependencies,
 ): Promise<Answer> {
   const { resourceType, resourceName, configurationKeys } = resource;
@@ -58,7 +61,7 @@ async function describeOne(
       errorMessage: null,
       resourceType,
       resourceName,
-      configs: wanted.map((config) => shown(config, request)),
+      configs: wanted.map((config) => shown(config, request, apiVersion)),
     };
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;
@@ -96,6 +99,7 @@ async function settingsOf(
 function shown(
   config: DescribedConfig,
   request: DescribeConfigsRequest,
+  apiVersion: number,
 ): Answer['configs'][number] {
   const { name, value, readOnly, isSensitive, synonyms, configType, documentation } = config;
   const source = synonyms[0]?.source ?? DEFAULT_SOURCE;
@@ -103,7 +107,7 @@ function shown(
     name,
     value: isSensitive ? null : value,
     readOnly,
-    isDefault: source === DEFAULT_SOURCE,
+    isDefault: apiVersion < SOURCES_SINCE && source === DEFAULT_SOURCE,
     configSource: source,
     isSensitive,
     synonyms: request.includeSynonyms

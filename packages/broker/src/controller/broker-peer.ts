@@ -11,12 +11,13 @@ import type { ApiRegistry } from '../api/registry.ts';
 export interface BrokerPeer {
   /**
    * Sends in the highest version both sides have, `maxVersion` at most.
+   * @param body makes the request for the version that is chosen: an old one may lack fields
    * @throws ConnectFailed, ConnectionClosed, RequestTimedOut, UnsupportedVersion or KafkaError
    */
   send<Req extends Message<unknown>, Res extends Message<unknown>>(
     api: Api<Req, Res>,
     maxVersion: number,
-    body: InputOf<Req>,
+    body: (version: number) => InputOf<Req>,
   ): Promise<BodyOf<Res>>;
   close(): void;
 }
@@ -27,13 +28,16 @@ export function localPeer(registry: Pick<ApiRegistry, 'find'>, brokerId: number)
     async send<Req extends Message<unknown>, Res extends Message<unknown>>(
       api: Api<Req, Res>,
       maxVersion: number,
-      body: InputOf<Req>,
+      body: (version: number) => InputOf<Req>,
     ): Promise<BodyOf<Res>> {
       const registered = registry.find(api.key);
       if (registered === undefined)
         throw new KafkaError('UNSUPPORTED_VERSION', `${api.name} is not served by this broker`);
       const apiVersion = Math.min(maxVersion, registered.versions[1]);
-      const request = api.request.decode(api.request.encode(body, apiVersion), apiVersion);
+      const request = api.request.decode(
+        api.request.encode(body(apiVersion), apiVersion),
+        apiVersion,
+      );
       const response = await registered.handle(request, {
         apiVersion,
         clientId: `broker-${brokerId}`,
@@ -94,7 +98,8 @@ export function remotePeer(options: RemotePeerOptions): BrokerPeer {
   return {
     async send(api, maxVersion, body) {
       const connection = await connected();
-      return connection.send(api, connection.versionOf(api, maxVersion), body);
+      const version = connection.versionOf(api, maxVersion);
+      return connection.send(api, version, body(version));
     },
     close() {
       isClosed = true;

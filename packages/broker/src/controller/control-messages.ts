@@ -24,6 +24,7 @@ import { securityProtocols } from '../core/controller/security-protocol.ts';
 import {
   keyOf,
   NO_TOPIC_ID,
+  RECOVERED,
   type RegisteredBroker,
   type TopicPartition,
 } from '../core/controller/state.ts';
@@ -34,18 +35,25 @@ export type StopReplicaInput = InputOf<typeof stopReplicaRequest>;
 
 export type OfKind<K extends ControlRequest['kind']> = Extract<ControlRequest, { kind: K }>;
 
-/** @param listener the one brokers fetch from each other on */
-export function leaderAndIsrMessage(
-  controllerId: number,
-  brokerEpoch: number,
-  request: OfKind<'leaderAndIsr'>,
-  listener: string,
-): LeaderAndIsrInput {
+/** Versions before this one have no word for a leader that was elected uncleanly. */
+const RECOVERY_STATE_SINCE = 6;
+
+export interface LeaderAndIsrOptions {
+  readonly controllerId: number;
+  readonly brokerEpoch: number;
+  readonly request: OfKind<'leaderAndIsr'>;
+  /** The one brokers fetch from each other on. */
+  readonly listener: string;
+  readonly version: number;
+}
+
+export function leaderAndIsrMessage(options: LeaderAndIsrOptions): LeaderAndIsrInput {
+  const { controllerId, brokerEpoch, request, listener, version } = options;
   return {
     controllerId,
     controllerEpoch: request.controllerEpoch,
     brokerEpoch,
-    topicStates: byTopic(request.partitions, (partition) => instruction(partition)),
+    topicStates: byTopic(request.partitions, (partition) => instruction(partition, version)),
     liveLeaders: request.liveLeaders.flatMap((broker) => {
       const endpoint = broker.endpoints.find((candidate) => candidate.listener === listener);
       if (endpoint === undefined) return [];
@@ -54,7 +62,10 @@ export function leaderAndIsrMessage(
   };
 }
 
-function instruction({ partition, state, isNew, ...instructed }: PartitionInstruction) {
+function instruction(
+  { partition, state, isNew, ...instructed }: PartitionInstruction,
+  version: number,
+) {
   return {
     partitionIndex: partition,
     controllerEpoch: state.controllerEpoch,
@@ -66,7 +77,7 @@ function instruction({ partition, state, isNew, ...instructed }: PartitionInstru
     addingReplicas: instructed.adding,
     removingReplicas: instructed.removing,
     isNew,
-    leaderRecoveryState: state.leaderRecoveryState,
+    leaderRecoveryState: version < RECOVERY_STATE_SINCE ? RECOVERED : state.leaderRecoveryState,
   };
 }
 

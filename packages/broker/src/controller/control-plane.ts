@@ -12,7 +12,6 @@ import {
   type AlterPartitionResponse,
   apis,
   errorCodes,
-  type InputOf,
   KafkaError,
   kafkaErrorOf,
 } from '@odradek/protocol';
@@ -42,6 +41,7 @@ import { MetadataCache } from '../metadata/metadata-cache.ts';
 import { AlreadyRegistered, Registration } from '../metadata/registration.ts';
 import { paths } from '../metadata/znode-paths.ts';
 import { encodeLogDirEvent } from '../metadata/znodes.ts';
+import { type AlterPartitionInput, alterPartitionMessage } from './alter-partition-message.ts';
 import { AutomaticTopics } from './automatic-topics.ts';
 import { ControllerHost } from './controller-host.ts';
 import { ControllerLink } from './controller-link.ts';
@@ -230,11 +230,11 @@ export class ControlPlane {
   }
 
   /** Asks the controller for another ISR; see AlterPartition. Rejects when it cannot be reached. */
-  alterPartition(
-    request: InputOf<typeof apis.alterPartition.request>,
-  ): Promise<AlterPartitionResponse> {
-    const { alterPartition: version } = this.#options.config.controlVersions;
-    return this.#requireLink().send(apis.alterPartition, version, request);
+  alterPartition(request: AlterPartitionInput): Promise<AlterPartitionResponse> {
+    const { alterPartition: maxVersion } = this.#options.config.controlVersions;
+    return this.#requireLink().send(apis.alterPartition, maxVersion, (version) =>
+      alterPartitionMessage(request, version),
+    );
   }
 
   /**
@@ -242,13 +242,13 @@ export class ControlPlane {
    * @throws KafkaError or a connection's error when none can be had now
    */
   async allocateProducerIds(): Promise<{ readonly first: bigint; readonly count: number }> {
-    const response = await this.#requireLink().send(apis.allocateProducerIds, 0, {
+    const response = await this.#requireLink().send(apis.allocateProducerIds, 0, () => ({
       brokerId: this.brokerId,
       brokerEpoch: this.brokerEpoch() ?? -1,
-    });
+    }));
     const failure = KafkaError.ofCode(response.errorCode, 'AllocateProducerIds');
     if (failure !== null) throw failure;
-    return { first: BigInt(response.producerIdStart), count: response.producerIdLen };
+    return { first: response.producerIdStart, count: response.producerIdLen };
   }
 
   /** See to it that one of the cluster's own topics is there. */
@@ -298,8 +298,10 @@ export class ControlPlane {
   async #askForShutdown(brokerEpoch: number, version: number): Promise<string | null> {
     try {
       const { brokerId } = this;
-      const request = { brokerId, brokerEpoch };
-      const response = await this.#requireLink().send(apis.controlledShutdown, version, request);
+      const response = await this.#requireLink().send(apis.controlledShutdown, version, () => ({
+        brokerId,
+        brokerEpoch,
+      }));
       if (response.errorCode !== errorCodes.NONE) return kafkaErrorOf(response.errorCode);
       const count = response.remainingPartitions.length;
       return count === 0 ? null : `still leading ${count} partitions`;

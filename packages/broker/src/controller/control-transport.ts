@@ -40,21 +40,30 @@ export function controlTransport(options: ControlTransportOptions): ControlTrans
     async deliver({ brokerId, brokerEpoch, request }: AddressedRequest): Promise<void> {
       switch (request.kind) {
         case 'leaderAndIsr': {
-          const body = leaderAndIsrMessage(controllerId, brokerEpoch, request, interBrokerListener);
-          const response = await peer.send(apis.leaderAndIsr, versions.leaderAndIsr, body);
+          const response = await peer.send(apis.leaderAndIsr, versions.leaderAndIsr, (version) =>
+            leaderAndIsrMessage({
+              controllerId,
+              brokerEpoch,
+              request,
+              listener: interBrokerListener,
+              version,
+            }),
+          );
           told(request.kind, brokerId, response.errorCode);
           heed(directoriesKnown({ brokerId, brokerEpoch, request }, response));
           return;
         }
         case 'updateMetadata': {
-          const body = updateMetadataMessage(controllerId, brokerEpoch, request);
-          const response = await peer.send(apis.updateMetadata, versions.updateMetadata, body);
+          const response = await peer.send(apis.updateMetadata, versions.updateMetadata, () =>
+            updateMetadataMessage(controllerId, brokerEpoch, request),
+          );
           told(request.kind, brokerId, response.errorCode);
           return;
         }
         case 'stopReplica': {
-          const body = stopReplicaMessage(controllerId, brokerEpoch, request);
-          const response = await peer.send(apis.stopReplica, versions.stopReplica, body);
+          const response = await peer.send(apis.stopReplica, versions.stopReplica, () =>
+            stopReplicaMessage(controllerId, brokerEpoch, request),
+          );
           told(request.kind, brokerId, response.errorCode);
           heed(replicasDeleted({ brokerId, brokerEpoch, request }, response));
           return;

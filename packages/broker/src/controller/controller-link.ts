@@ -33,7 +33,7 @@ export class ControllerLink {
   async send<Req extends Message<unknown>, Res extends Message<unknown>>(
     api: Api<Req, Res>,
     maxVersion: number,
-    body: InputOf<Req>,
+    body: (version: number) => InputOf<Req>,
   ): Promise<BodyOf<Res>> {
     const controllerId = this.#options.controllerId();
     if (controllerId === null)
