@@ -3,6 +3,7 @@
  * with text in place of a terminal; only main.ts fills it from the process.
  */
 import type { Environment } from '@odradek/runtime';
+import type { Logging } from './logging.ts';
 
 /** A stream of text lines from outside, without their line ends. */
 export type LineSource = AsyncIterable<Buffer>;
@@ -44,6 +45,11 @@ export interface CommandContext {
   readonly processes: Processes;
   /** Environment variables. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** What `~` stands for, and what this machine calls itself. */
+  readonly homeDirectory: string;
+  readonly hostName: string;
+  /** The folder of the clone or of the installed package. */
+  readonly baseDirectory: string;
 }
 
 /** Offers the possible ends of a half-typed line: the candidates, and the part they replace. */
@@ -56,4 +62,10 @@ export interface Tool {
   readonly run: (words: readonly string[], context: CommandContext) => Promise<number>;
   /** Printed with the message of a UsageError, and alone when the tool is called with nothing. */
   readonly usage: () => string;
+  /** Called without a word, the tool prints its usage and fails. */
+  readonly wantsWords: boolean;
+  /** A signal that ended it is its exit code, as with a daemon. */
+  readonly reportsSignal: boolean;
+  /** Where its log events go. */
+  readonly logging: Logging;
 }

@@ -5,7 +5,9 @@
  */
 import { CoordinatorSession, type Stat } from '@odradek/client';
 import { ZooKeeperError } from '@odradek/protocol';
+import { millis } from '@odradek/runtime';
 import type { CommandContext, Completer, Tool } from '../context.ts';
+import { toolLogging } from '../logging.ts';
 import { UsageError } from '../options.ts';
 import { renderStat } from '../stat-block.ts';
 import { splitWords } from '../words.ts';
@@ -40,6 +42,9 @@ export const zookeeperShell: Tool = {
   name: 'zookeeper-shell',
   description: 'Shows and changes the znodes of a coordination server.',
   usage: () => 'USAGE: zookeeper-shell host:port[/chroot] [-timeout ms] [command args]\n',
+  wantsWords: true,
+  reportsSignal: false,
+  logging: toolLogging,
   async run(words, context) {
     const { connect, timeoutMs, command } = parseCall(words);
     const session = CoordinatorSession.open({
@@ -94,11 +99,7 @@ async function connected(
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const giveUp = () => reject(new ShellError(`no coordination server answers at ${connect}`));
-    const deadline = clock.now() + CONNECT_TIMEOUT_MS;
-    const disarm = timers.wakeAt(
-      deadline as typeof clock extends { now(): infer M } ? M : never,
-      giveUp,
-    );
+    const disarm = timers.wakeAt(millis(clock.now() + CONNECT_TIMEOUT_MS), giveUp);
     interrupted.addEventListener('abort', giveUp, { once: true });
     session.whenConnected().then(() => {
       disarm();

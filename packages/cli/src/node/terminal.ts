@@ -1,0 +1,121 @@
+/** Standard input and output of this process as the commands see them: lines in, text out, a prompt with history. */
+import { createInterface, type Interface } from 'node:readline';
+import type { Completer, LineSource, Print } from '../context.ts';
+
+/** Longest line that is read, in bytes; a longer one ends the program with an error. */
+const LINE_MAX_BYTES = 64 * 1024 * 1024;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+/** Splits standard input at line ends without decoding it: keys and values may be any bytes. */
+export async function* linesOf(input: AsyncIterable<Buffer>): LineSource {
+  let head: Buffer[] = [];
+  let headBytes = 0;
+  for await (const chunk of input) {
+    let from = 0;
+    for (;;) {
+      const at = chunk.indexOf(NEWLINE, from);
+      if (at < 0) break;
+      const piece = chunk.subarray(from, at);
+      from = at + 1;
+      if (headBytes === 0) {
+        yield withoutReturn(piece);
+        continue;
+      }
+      yield withoutReturn(Buffer.concat([...head, piece]));
+      head = [];
+      headBytes = 0;
+    }
+    if (from < chunk.length) {
+      head.push(chunk.subarray(from));
+      headBytes += chunk.length - from;
+      if (headBytes > LINE_MAX_BYTES) {
+        throw new Error(`a line of standard input is longer than ${LINE_MAX_BYTES} bytes`);
+      }
+    }
+  }
+  if (headBytes > 0) yield withoutReturn(Buffer.concat(head));
+}
+
+function withoutReturn(line: Buffer): Buffer {
+  return line.at(-1) === RETURN ? line.subarray(0, -1) : line;
+}
+
+/** Writes with back-pressure; a reader that went away is told through `closed`, once, and later writes do nothing. */
+export function printerTo(stream: NodeJS.WriteStream, closed: AbortController): Print {
+  stream.on('error', () => closed.abort());
+  return async (text) => {
+    if (closed.signal.aborted || stream.write(text)) return;
+    await new Promise<void>((resume) => {
+      const go = (): void => {
+        stream.off('drain', go);
+        closed.signal.removeEventListener('abort', go);
+        resume();
+      };
+      stream.once('drain', go);
+      closed.signal.addEventListener('abort', go);
+    });
+  };
+}
+
+/** Asks for lines: with editing, history and completion on a terminal, plainly otherwise. */
+export class Prompter {
+  readonly #isTerminal: boolean;
+  readonly #waiting: ((line: string | null) => void)[] = [];
+  readonly #early: string[] = [];
+  #interface: Interface | null = null;
+  #ended = false;
+  #completer: Completer | null = null;
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+  }
+
+  ask(question: string, completer?: Completer): Promise<string | null> {
+    this.#completer = completer ?? null;
+    const lines = this.#open();
+    if (this.#isTerminal) {
+      lines.setPrompt(question);
+      lines.prompt();
+    }
+    const early = this.#early.shift();
+    if (early !== undefined) return Promise.resolve(early);
+    if (this.#ended) return Promise.resolve(null);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  close(): void {
+    this.#interface?.close();
+  }
+
+  #open(): Interface {
+    if (this.#interface !== null) return this.#interface;
+    const lines = createInterface({
+      input: process.stdin,
+      ...(this.#isTerminal && {
+        output: process.stdout,
+        historySize: 500,
+        completer: (line: string, answer: (error: null, found: [string[], string]) => void) => {
+          const completer = this.#completer;
+          if (completer === null) return answer(null, [[], line]);
+          completer(line).then(
+            ([candidates, part]) => answer(null, [[...candidates], part]),
+            () => answer(null, [[], line]),
+          );
+        },
+      }),
+    });
+    lines.on('line', (line) => {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#early.push(line);
+      else next(line);
+    });
+    lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    lines.on('close', () => {
+      this.#ended = true;
+      for (const resolve of this.#waiting.splice(0)) resolve(null);
+    });
+    this.#interface = lines;
+    return lines;
+  }
+}

@@ -1,0 +1,22 @@
+/** The tools by name. Each is loaded when it is called, so that a small one starts quickly. */
+import type { Tool } from './context.ts';
+
+type Load = () => Promise<Tool>;
+
+export const tools: Readonly<Record<string, Load>> = {
+  'kafka-console-consumer': async () =>
+    (await import('./commands/kafka-console-consumer.ts')).kafkaConsoleConsumer,
+  'kafka-console-producer': async () =>
+    (await import('./commands/kafka-console-producer.ts')).kafkaConsoleProducer,
+  'kafka-server-start': async () => (await import('./commands/server-start.ts')).kafkaServerStart,
+  'kafka-server-stop': async () => (await import('./commands/server-stop.ts')).kafkaServerStop,
+  'kafka-topics': async () => (await import('./commands/kafka-topics.ts')).kafkaTopics,
+  start: async () => (await import('./commands/start.ts')).start,
+  'zookeeper-server-start': async () =>
+    (await import('./commands/server-start.ts')).zookeeperServerStart,
+  'zookeeper-server-stop': async () =>
+    (await import('./commands/server-stop.ts')).zookeeperServerStop,
+  'zookeeper-shell': async () => (await import('./commands/zookeeper-shell.ts')).zookeeperShell,
+};
+
+export const toolNames: readonly string[] = Object.keys(tools);
