@@ -38,6 +38,8 @@ export class LogDirectory {
   readonly highWatermarks: ReadonlyMap<string, number>;
   readonly folders: readonly FoundFolder[];
   online = true;
+  /** Logs that live here, those being made included: new ones go where there are fewest. */
+  logCount = 0;
   readonly #disk: Disk;
   readonly #release: () => Promise<void>;
 

@@ -8,14 +8,15 @@
  */
 import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
-import { ConfigError, DiskError, type Environment } from '@odradek/runtime';
+import { ConfigError, DiskError, type Environment, invariant } from '@odradek/runtime';
 import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
 import { Chores } from './chores.ts';
+import { Coalesced } from './coalesced.ts';
 import { deleteFolderName, partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
 import type { LogConfig } from './log-config.ts';
 import { type FoundFolder, LogDirectory } from './log-directory.ts';
-import { loadLog } from './log-loader.ts';
+import { type LoadOptions, loadLog } from './log-loader.ts';
 import { type LogLimits, type LogResources, logResources } from './log-resources.ts';
 import { LogDamaged } from './log-types.ts';
 import { PartitionLog } from './partition-log.ts';
@@ -57,8 +58,10 @@ export class LogManager {
   readonly #directories: readonly LogDirectory[];
   readonly #logs = new Map<string, PartitionLog>();
   readonly #creating = new Map<string, Promise<PartitionLog>>();
+  readonly #deleting = new Map<string, Promise<void>>();
   readonly #failureListeners: DirectoryFailureListener[] = [];
   readonly #chores: Chores;
+  readonly #checkpointAll = new Coalesced(() => this.#writeCheckpoints());
 
   private constructor(
     options: LogManagerOptions,
@@ -138,8 +141,9 @@ export class LogManager {
     topicId: string | null,
   ): Promise<PartitionLog> {
     const key = partitionKey(topic, partition);
-    const creating = this.#logs.get(key) ?? this.#creating.get(key);
-    const log = await (creating ?? this.#createOnce(key, topic, partition, topicId));
+    await this.#deleting.get(key); // Its folder has the name that the new one will have.
+    const known = this.#logs.get(key) ?? this.#creating.get(key);
+    const log = await (known ?? this.#createOnce(key, topic, partition, topicId));
     if (topicId === null || log.topicId === topicId) return log;
     if (log.topicId !== null) {
       throw new KafkaError(
@@ -151,27 +155,18 @@ export class LogManager {
     return log;
   }
 
-  /** Takes a log out; its folder is renamed at once and removed after file.delete.delay.ms. */
+  /**
+   * Takes a log out; its folder is renamed at once and removed after file.delete.delay.ms.
+   * @throws KafkaError KAFKA_STORAGE_ERROR when the directory fails over it
+   */
   async delete(topic: string, partition: number): Promise<void> {
     const key = partitionKey(topic, partition);
     const log = this.#logs.get(key) ?? (await this.#creating.get(key));
-    if (log === undefined) return;
+    if (log === undefined || this.#deleting.has(key)) return this.#deleting.get(key);
     this.#logs.delete(key);
-    const offline = log.offline;
-    await log.abandon();
-    if (offline) return; // Its directory is not to be touched; the folder is found at the next start.
-    const { disk, random } = this.#options.environment;
-    const name = deleteFolderName(topic, partition, random.bytes(16).toString('hex'));
-    const doomed = path.join(log.directory, name);
-    try {
-      await disk.rename(log.path, doomed);
-      await disk.syncDirectory(log.directory);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#failDirectory(log.directory, error);
-      throw new KafkaError('KAFKA_STORAGE_ERROR', `deleting ${key}`, { cause: error });
-    }
-    removeLater(this.#resources, [doomed], log.config.fileDeleteDelayMs);
+    const deleting = this.#remove(log).finally(() => this.#deleting.delete(key));
+    this.#deleting.set(key, deleting);
+    return deleting;
   }
 
   /** High watermarks as the directories' checkpoints told at the start, by `topic-partition`. */
@@ -218,14 +213,12 @@ export class LogManager {
   /** Stops in order: everything on the medium, checkpoints written, directories marked clean and released. */
   async close(): Promise<void> {
     await this.#chores.stop();
-    await Promise.allSettled(this.#creating.values());
+    await Promise.allSettled([...this.#creating.values(), ...this.#deleting.values()]);
     const logs = [...this.#logs.values()];
     await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) =>
       this.#tolerant(() => log.close()),
     );
-    await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
-    await this.#checkpointLogStarts();
-    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
+    await this.#checkpointAll.run();
     await this.#resources.files.close();
     for (const directory of this.#directories) {
       if (directory.online) await this.#onDisk(directory, () => directory.markClean());
@@ -253,43 +246,20 @@ export class LogManager {
     if (doomed.length > 0) removeLater(this.#resources, doomed, delayMs);
   }
 
-  async #loadFolder(directory: LogDirectory, folder: FoundFolder): Promise<void> {
-    const { topic, partition } = folder;
+  async #loadFolder(directory: LogDirectory, { topic, partition, ...folder }: FoundFolder) {
     const key = partitionKey(topic, partition);
-    const twin = this.#logs.get(key);
-    if (twin !== undefined) {
-      throw new LogDamaged(`${folder.path} and ${twin.path} are both the log of ${key}`);
-    }
-    const log = await this.#open(directory, folder.path, topic, partition);
-    log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
-    this.#logs.set(key, log);
-  }
-
-  async #open(
-    directory: LogDirectory,
-    folder: string,
-    topic: string,
-    partition: number,
-  ): Promise<PartitionLog> {
-    const key = partitionKey(topic, partition);
-    const config = this.#options.logConfigOf(topic);
-    const loaded = await loadLog(this.#resources, {
-      folder,
-      config,
+    directory.logCount += 1;
+    const log = await this.#open(directory, topic, partition, {
       cleanShutdown: directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
       logStartOffset: directory.logStarts.get(key) ?? 0,
     });
-    return new PartitionLog({
-      topic,
-      partition,
-      directory: directory.path,
-      path: folder,
-      config,
-      resources: this.#resources,
-      loaded,
-      failed: (log, error) => this.#failDirectory(log.directory, error),
-    });
+    const twin = this.#logs.get(key);
+    if (twin !== undefined) {
+      throw new LogDamaged(`${folder.path} and ${twin.path} are both the log of ${key}`);
+    }
+    log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
+    this.#logs.set(key, log);
   }
 
   #createOnce(
@@ -307,45 +277,68 @@ export class LogManager {
 
   async #create(topic: string, partition: number, topicId: string | null): Promise<PartitionLog> {
     const directory = this.#roomiest();
-    const folder = path.join(directory.path, partitionFolderName(topic, partition));
     const { disk } = this.#options.environment;
-    return this.#onDisk(directory, async () => {
-      await disk.makeDirectory(folder);
-      const config = this.#options.logConfigOf(topic);
-      // A folder that was just made: whatever the checkpoints say is of an earlier log of that name.
-      const loaded = await loadLog(this.#resources, {
-        folder,
-        config,
-        cleanShutdown: true,
-        recoveryPoint: 0,
-        logStartOffset: 0,
+    directory.logCount += 1;
+    try {
+      return await this.#onDisk(directory, async () => {
+        await disk.makeDirectory(path.join(directory.path, partitionFolderName(topic, partition)));
+        await disk.syncDirectory(directory.path);
+        // There is nothing in it: whatever checkpoints say is of an earlier log of that name.
+        const empty = { cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0 };
+        const log = await this.#open(directory, topic, partition, empty);
+        if (topicId !== null) await log.setTopicId(topicId);
+        this.#logs.set(partitionKey(topic, partition), log);
+        return log;
       });
-      const log = new PartitionLog({
-        topic,
-        partition,
-        directory: directory.path,
-        path: folder,
-        config,
-        resources: this.#resources,
-        loaded,
-        failed: (failedLog, error) => this.#failDirectory(failedLog.directory, error),
-      });
-      if (topicId !== null) await log.setTopicId(topicId);
-      this.#logs.set(partitionKey(topic, partition), log);
-      return log;
+    } catch (error) {
+      directory.logCount -= 1;
+      throw error;
+    }
+  }
+
+  async #open(
+    directory: LogDirectory,
+    topic: string,
+    partition: number,
+    left: Pick<LoadOptions, 'cleanShutdown' | 'recoveryPoint' | 'logStartOffset'>,
+  ): Promise<PartitionLog> {
+    const folder = path.join(directory.path, partitionFolderName(topic, partition));
+    const config = this.#options.logConfigOf(topic);
+    const loaded = await loadLog(this.#resources, { folder, config, ...left });
+    return new PartitionLog({
+      topic,
+      partition,
+      directory: directory.path,
+      path: folder,
+      config,
+      resources: this.#resources,
+      loaded,
+      failed: (log, error) => this.#failDirectory(log.directory, error),
     });
+  }
+
+  async #remove(log: PartitionLog): Promise<void> {
+    const directory = this.#directoryOf(log.directory);
+    directory.logCount -= 1;
+    await log.abandon();
+    if (!directory.online) return; // Not to be touched: the folder is found at the next start.
+    const { disk, random } = this.#options.environment;
+    const unique = random.bytes(16).toString('hex');
+    const doomed = path.join(directory.path, deleteFolderName(log.topic, log.partition, unique));
+    await this.#onDisk(directory, async () => {
+      await disk.rename(log.path, doomed);
+      await disk.syncDirectory(directory.path);
+    });
+    removeLater(this.#resources, [doomed], log.config.fileDeleteDelayMs);
+    // What checkpoints say of this log must not be taken for a later one of the same name.
+    await this.#checkpointAll.run();
   }
 
   #roomiest(): LogDirectory {
     let best: LogDirectory | null = null;
-    let bestCount = Number.POSITIVE_INFINITY;
     for (const directory of this.#directories) {
       if (!directory.online) continue;
-      let count = 0;
-      for (const log of this.#logs.values()) if (log.directory === directory.path) count += 1;
-      if (count >= bestCount) continue;
-      best = directory;
-      bestCount = count;
+      if (best === null || directory.logCount < best.logCount) best = directory;
     }
     if (best === null) throw new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
     return best;
@@ -372,6 +365,12 @@ export class LogManager {
       for (const log of this.#logs.values()) log.expireProducers(clock.wallTime(), expirationMs);
       return Promise.resolve();
     });
+  }
+
+  async #writeCheckpoints(): Promise<void> {
+    await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
+    await this.#checkpointLogStarts();
+    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
   }
 
   #checkpointLogStarts(): Promise<void> {
@@ -419,9 +418,15 @@ export class LogManager {
     }
   }
 
-  #failDirectory(directoryPath: string, error: Error): void {
+  #directoryOf(directoryPath: string): LogDirectory {
     const directory = this.#directories.find((known) => known.path === directoryPath);
-    if (directory === undefined || !directory.online) return;
+    invariant(directory !== undefined, `${directoryPath} is one of log.dirs`);
+    return directory;
+  }
+
+  #failDirectory(directoryPath: string, error: Error): void {
+    const directory = this.#directoryOf(directoryPath);
+    if (!directory.online) return;
     directory.online = false;
     this.#options.environment.log.error('a log directory has failed and is offline from now on', {
       directory: directoryPath,

@@ -5,8 +5,8 @@
  */
 import type { Disk, DiskFile } from '@odradek/runtime';
 
-/** Default for the files kept open between uses. */
-export const OPEN_FILES_MAX = 1000;
+/** Default for the files open at once; what comes above it waits for one that is not in use. */
+export const OPEN_FILES_MAX = 500;
 
 interface OpenFile {
   readonly key: string;
@@ -22,6 +22,8 @@ export class OpenFiles {
   readonly #limit: number;
   /** Least recently used first. */
   readonly #open = new Map<string, OpenFile>();
+  /** Uses that wait for a file to fall idle, in order. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(disk: Disk, limit: number = OPEN_FILES_MAX) {
     this.#disk = disk;
@@ -34,21 +36,30 @@ export class OpenFiles {
 
   /** Runs `operation` on the file, which is created when it is missing. */
   use<T>(path: string, operation: (file: DiskFile) => Promise<T>): Promise<T> {
-    return this.#run(this.#take(path, 'write'), operation);
+    return this.#run(path, 'write', operation);
   }
 
   /** Runs `operation` on a file that is there: one that is gone rejects and is not made anew. */
   read<T>(path: string, operation: (file: DiskFile) => Promise<T>): Promise<T> {
-    const writable = this.#open.has(path);
-    return this.#run(this.#take(path, writable ? 'write' : 'read'), operation);
+    return this.#run(path, this.#open.has(path) ? 'write' : 'read', operation);
   }
 
-  async #run<T>(entry: OpenFile, operation: (file: DiskFile) => Promise<T>): Promise<T> {
+  async #run<T>(
+    path: string,
+    mode: 'read' | 'write',
+    operation: (file: DiskFile) => Promise<T>,
+  ): Promise<T> {
+    const key = mode === 'read' ? readKey(path) : path;
+    while (!this.#open.has(key) && !this.#makeRoom()) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    const entry = this.#take(path, key, mode);
     try {
       return await operation(entry.file ?? (await entry.opening));
     } finally {
       entry.users -= 1;
       if (entry.dropped) this.#closeUnused(entry);
+      if (entry.users === 0) this.#waiting.shift()?.();
     }
   }
 
@@ -71,8 +82,7 @@ export class OpenFiles {
     await Promise.allSettled(closing);
   }
 
-  #take(path: string, mode: 'read' | 'write'): OpenFile {
-    const key = mode === 'read' ? readKey(path) : path;
+  #take(path: string, key: string, mode: 'read' | 'write'): OpenFile {
     let entry = this.#open.get(key);
     if (entry === undefined) {
       const opening = this.#disk.open(path, mode);
@@ -83,7 +93,6 @@ export class OpenFiles {
     }
     this.#open.set(key, entry);
     entry.users += 1;
-    this.#makeRoom();
     return entry;
   }
 
@@ -99,13 +108,15 @@ export class OpenFiles {
     );
   }
 
-  #makeRoom(): void {
-    if (this.#open.size <= this.#limit) return;
+  /** Sees to it that one more file may be opened. @returns false when all that are open are in use */
+  #makeRoom(): boolean {
+    if (this.#open.size < this.#limit) return true;
     for (const entry of this.#open.values()) {
       if (entry.users > 0) continue;
       this.#drop(entry);
-      if (this.#open.size <= this.#limit) return;
+      return true;
     }
+    return false;
   }
 
   #drop(entry: OpenFile): void {
