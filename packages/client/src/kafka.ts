@@ -74,11 +74,19 @@ export class Kafka {
   }
 
   producer(options: ProducerOptions = {}): Producer {
-    return this.#keep(new KafkaProducer(this.#cluster, options));
+    const producer: KafkaProducer = new KafkaProducer(this.#cluster, options, () =>
+      this.#open.delete(producer),
+    );
+    this.#open.add(producer);
+    return producer;
   }
 
   consumer(options: ConsumerOptions = {}): Consumer {
-    return this.#keep(new KafkaConsumer(this.#cluster, options));
+    const consumer: KafkaConsumer = new KafkaConsumer(this.#cluster, options, () =>
+      this.#open.delete(consumer),
+    );
+    this.#open.add(consumer);
+    return consumer;
   }
 
   admin(): Admin {
@@ -89,11 +97,6 @@ export class Kafka {
   async close(): Promise<void> {
     await Promise.all([...this.#open].map((client) => client.close()));
     await this.#cluster.close();
-  }
-
-  #keep<T extends { close(): Promise<void> }>(client: T): T {
-    this.#open.add(client);
-    return client;
   }
 
   #sourceOf(options: KafkaOptions, connections: Connections): MetadataSource {

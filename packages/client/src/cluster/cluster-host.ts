@@ -69,6 +69,7 @@ export class Cluster {
   #wanted: { readonly topics: Set<string | null>; create: boolean } | null = null;
   #refreshing: Promise<void> | null = null;
   #nextRefresh: Promise<void> | null = null;
+  #consumerCount = 0;
   #isClosed = false;
 
   constructor({ environment, source, connections, callTimeoutMs }: ClusterOptions) {
@@ -155,6 +156,17 @@ export class Cluster {
   ): Promise<BodyOf<Res>> {
     const deadline = this.environment.clock.now() + (options.timeoutMs ?? this.#callTimeoutMs);
     return await this.#within(deadline, (timeLeftMs) => this.#attempt(options, timeLeftMs));
+  }
+
+  /** A number for the purposes of one more consumer. */
+  nextConsumerNumber(): number {
+    this.#consumerCount += 1;
+    return this.#consumerCount;
+  }
+
+  /** Closes a consumer's own connections. */
+  releaseConsumer(number: number): void {
+    this.#connections.release([`fetch ${number}`, `group ${number}`, `heartbeat ${number}`]);
   }
 
   /** The next call to this coordinator looks for it again. */

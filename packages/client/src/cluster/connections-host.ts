@@ -11,8 +11,12 @@ import { BrokerConnection } from '../connection/broker-connection-host.ts';
 import { ClientMisuse } from '../errors.ts';
 import { type Backoff, backoffMs } from './retry.ts';
 
-/** `general`: metadata and admin; `produce`; `fetch`; `group`: joining; `heartbeat`: beside a join. */
-export type Purpose = 'general' | 'produce' | 'fetch' | 'group' | 'heartbeat';
+/**
+ * `general`: metadata and admin; `produce`. A consumer has its own, by its number: `fetch`, `group` for
+ * joining, `heartbeat` beside a join. Two members behind each other on one connection would each wait
+ * for the other to join.
+ */
+export type Purpose = 'general' | 'produce' | `${'fetch' | 'group' | 'heartbeat'} ${number}`;
 
 export interface Address {
   readonly host: string;
@@ -63,6 +67,15 @@ export class Connections {
     return slot.connecting;
   }
 
+  /** Closes the connections of a purpose that nobody has any more. */
+  release(purposes: readonly Purpose[]): void {
+    for (const [key, { connection }] of this.#slots)
+      if (purposes.some((purpose) => key.endsWith(`/${purpose}`))) {
+        connection?.close();
+        this.#slots.delete(key);
+      }
+  }
+
   /** Closes all connections and refuses new ones. */
   close(): void {
     this.#isClosed = true;
@@ -87,7 +100,7 @@ export class Connections {
         connectTimeoutMs,
         negotiate: true,
       });
-      if (this.#isClosed) {
+      if (this.#isClosed || !this.#isKept(slot)) {
         connection.close();
         throw new ClientMisuse('the client is closed');
       }
@@ -106,6 +119,12 @@ export class Connections {
     } finally {
       slot.connecting = null;
     }
+  }
+
+  /** Not released while it was being connected. */
+  #isKept(slot: Slot): boolean {
+    for (const kept of this.#slots.values()) if (kept === slot) return true;
+    return false;
   }
 
   async #pauseUntil(atMs: number): Promise<void> {

@@ -38,6 +38,8 @@ const NO_MEMBER: MemberIdentity = { memberId: '', generationId: -1 };
 
 export class KafkaConsumer implements Consumer {
   readonly #cluster: Cluster;
+  readonly #number: number;
+  readonly #closed: () => void;
   readonly #options: ConsumerOptions;
   readonly #positions = new Positions();
   readonly #fetcher: Fetcher;
@@ -50,8 +52,11 @@ export class KafkaConsumer implements Consumer {
   #isPolling = false;
   #isClosed = false;
 
-  constructor(cluster: Cluster, options: ConsumerOptions) {
+  /** @param closed called once, when it is */
+  constructor(cluster: Cluster, options: ConsumerOptions, closed: () => void = () => undefined) {
+    this.#closed = closed;
     this.#cluster = cluster;
+    this.#number = cluster.nextConsumerNumber();
     this.#options = options;
     const { groupId } = options;
     const timing = timingOf(options);
@@ -59,6 +64,7 @@ export class KafkaConsumer implements Consumer {
       groupId === undefined
         ? null
         : new GroupRequests(cluster, {
+            consumerNumber: this.#number,
             groupId,
             groupInstanceId: options.groupInstanceId ?? null,
             ...timing,
@@ -67,6 +73,7 @@ export class KafkaConsumer implements Consumer {
       cluster,
       this.#positions,
       {
+        consumerNumber: this.#number,
         minBytes: options.minBytes ?? 1,
         maxBytes: options.maxBytes ?? 50 * 1024 * 1024,
         maxPartitionBytes: options.maxPartitionBytes ?? 1024 * 1024,
@@ -193,9 +200,12 @@ export class KafkaConsumer implements Consumer {
     } catch (error) {
       this.#logCommitFailure(error);
     }
-    if (this.#group === null) return;
-    if (owned.length > 0) this.#options.onRevoked?.(owned, false);
-    await this.#group.leave();
+    if (this.#group !== null) {
+      if (owned.length > 0) this.#options.onRevoked?.(owned, false);
+      await this.#group.leave();
+    }
+    this.#cluster.releaseConsumer(this.#number);
+    this.#closed();
   }
 
   get #autoCommits(): boolean {

@@ -34,6 +34,8 @@ const FETCH_ERRORS_THAT_PASS: ReadonlySet<number> = new Set([
 ]);
 
 export interface FetcherOptions {
+  /** Names this consumer's own connections. */
+  readonly consumerNumber: number;
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly maxPartitionBytes: number;
@@ -224,7 +226,10 @@ export class Fetcher {
   }
 
   async #ask(leader: number, asked: readonly Asked[]): Promise<FetchResponse> {
-    const connection = await this.#cluster.connectionTo(leader, 'fetch');
+    const connection = await this.#cluster.connectionTo(
+      leader,
+      `fetch ${this.#options.consumerNumber}`,
+    );
     const version = connection.versionOf(apis.fetch, FETCH_VERSION_MAX);
     if (version < FETCH_VERSION_MIN)
       throw new KafkaError('UNSUPPORTED_VERSION', 'the broker is older than Kafka 0.11');

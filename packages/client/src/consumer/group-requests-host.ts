@@ -24,6 +24,8 @@ const ANSWERS_FOR_MEMBERSHIP: ReadonlySet<number> = new Set([
 ]);
 
 export interface GroupRequestsOptions {
+  /** Names this consumer's own connections. */
+  readonly consumerNumber: number;
   readonly groupId: string;
   readonly groupInstanceId: string | null;
   readonly sessionTimeoutMs: number;
@@ -61,7 +63,7 @@ export class GroupRequests {
     return this.#cluster.callOnce({
       ...this.#toCoordinator,
       api: apis.joinGroup,
-      purpose: 'group',
+      purpose: `group ${this.#options.consumerNumber}`,
       timeoutMs: rebalanceTimeoutMs + JOIN_SLACK_MS,
       body: (version) => ({
         groupId,
@@ -85,7 +87,7 @@ export class GroupRequests {
     return this.#cluster.callOnce({
       ...this.#toCoordinator,
       api: apis.syncGroup,
-      purpose: 'group',
+      purpose: `group ${this.#options.consumerNumber}`,
       timeoutMs: rebalanceTimeoutMs + JOIN_SLACK_MS,
       body: (version) => ({
         groupId,
@@ -103,7 +105,7 @@ export class GroupRequests {
     const { errorCode } = await this.#cluster.callOnce({
       ...this.#toCoordinator,
       api: apis.heartbeat,
-      purpose: 'heartbeat',
+      purpose: `heartbeat ${this.#options.consumerNumber}`,
       timeoutMs: Math.min(sessionTimeoutMs, REQUEST_TIMEOUT_MS),
       body: (version) => ({
         groupId,
@@ -119,7 +121,7 @@ export class GroupRequests {
     await this.#cluster.callOnce({
       ...this.#toCoordinator,
       api: apis.leaveGroup,
-      purpose: 'heartbeat',
+      purpose: `heartbeat ${this.#options.consumerNumber}`,
       timeoutMs,
       body: (version) =>
         version >= 3
@@ -141,7 +143,7 @@ export class GroupRequests {
     const { topics } = await this.#cluster.call({
       ...this.#toCoordinator,
       api: apis.offsetCommit,
-      purpose: 'heartbeat',
+      purpose: `heartbeat ${this.#options.consumerNumber}`,
       timeoutMs,
       maxVersion: OFFSET_COMMIT_VERSION_MAX,
       body: (version) => ({

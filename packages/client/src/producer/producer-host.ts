@@ -68,7 +68,9 @@ export class KafkaProducer implements Producer {
   readonly #homeless = new Map<string, Homeless[]>();
   readonly #flushes = new Set<{ readonly waitFor: Set<ProducerBatch>; done(): void }>();
   readonly #drainWaiters: (() => void)[] = [];
+  readonly #homecomings: (() => void)[] = [];
   readonly #forgetChanges: () => void;
+  readonly #closed: () => void;
   #homelessBytes = 0;
   #flushingCount = 0;
   #identity: Identity | null = null;
@@ -77,7 +79,9 @@ export class KafkaProducer implements Producer {
   #alarm: { readonly at: Millis; readonly disarm: Disarm } | null = null;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
-  constructor(cluster: Cluster, options: ProducerOptions) {
+  /** @param closed called once, when it is */
+  constructor(cluster: Cluster, options: ProducerOptions, closed: () => void = () => undefined) {
+    this.#closed = closed;
     this.#cluster = cluster;
     this.#environment = cluster.environment;
     const acks = options.acks ?? 'all';
@@ -172,6 +176,7 @@ export class KafkaProducer implements Producer {
     this.#forgetChanges();
     this.#alarm?.disarm();
     for (const resume of this.#drainWaiters.splice(0)) resume();
+    this.#closed();
   }
 
   get #isFull(): boolean {
@@ -251,8 +256,6 @@ export class KafkaProducer implements Producer {
     for (const resume of this.#homecomings.splice(0)) resume();
     this.#wakeDrained();
   }
-
-  readonly #homecomings: (() => void)[] = [];
 
   #nextHomecoming(): Promise<void> {
     return new Promise((resolve) => this.#homecomings.push(resolve));
