@@ -7,7 +7,7 @@
  * tell the exact place.
  */
 import { baseOffset, KafkaError } from '@odradek/protocol';
-import type { DiskFile } from '@odradek/runtime';
+import { DiskError, type DiskFile } from '@odradek/runtime';
 import {
   BATCH_PREFIX_BYTES,
   claimedSize,
@@ -85,12 +85,32 @@ export class LogReader {
     return { chunks, sizeBytes, firstOffset, nextOffset };
   }
 
-  /** The answer from the files. */
-  async readFiles(request: ReadRequest): Promise<LogSlice> {
+  /**
+   * The answer from the files.
+   * @throws KafkaError OFFSET_OUT_OF_RANGE when the offset has left the log meanwhile
+   */
+  readFiles(request: ReadRequest): Promise<LogSlice> {
+    return this.undisturbed(() => {
+      const { logStartOffset, logEndOffset } = this.#state;
+      if (request.offset < logStartOffset || request.offset > logEndOffset) {
+        throw new KafkaError('OFFSET_OUT_OF_RANGE', `${request.offset} has left the log`);
+      }
+      return this.#readSegments(request);
+    });
+  }
+
+  /** Reads again what was read while the log was cut, or from a segment that left it meanwhile. */
+  async undisturbed<T>(read: () => Promise<T>): Promise<T> {
     for (;;) {
-      const { generation } = this.#state;
-      const slice = await this.#readSegments(request);
-      if (generation === this.#state.generation) return slice;
+      const { generation, segments } = this.#state;
+      const before = segments.all;
+      try {
+        const result = await read();
+        if (generation === this.#state.generation) return result;
+      } catch (error) {
+        const gone = error instanceof DiskError && error.code === 'ENOENT';
+        if (!gone || segments.all === before) throw error;
+      }
     }
   }
 

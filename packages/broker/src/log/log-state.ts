@@ -8,11 +8,12 @@ import type { ProducerStates } from '../core/producer-state/producer-states.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
+import type { LoadedLog } from './log-loader.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
 import type { ProducerSnapshots } from './producer-snapshots.ts';
-import type { SegmentList } from './segment-list.ts';
-import type { Tail } from './tail-cache.ts';
+import { SegmentList } from './segment-list.ts';
+import { Tail } from './tail-cache.ts';
 
 export interface LogState {
   /** The partition's folder. */
@@ -42,4 +43,25 @@ export interface LogParts {
   readonly state: LogState;
   readonly reader: LogReader;
   readonly queue: AppendQueue;
+}
+
+/** The state that a log starts with. */
+export function stateOf(loaded: LoadedLog, folder: string, config: LogConfig): LogState {
+  const { segments, logStartOffset, recoveryPoint, epochs, snapshots, producers } = loaded;
+  const logEndOffset = segments.at(-1)?.nextOffset ?? logStartOffset;
+  return {
+    folder,
+    config,
+    segments: new SegmentList(segments),
+    epochs,
+    snapshots,
+    producers,
+    tail: new Tail(),
+    logStartOffset,
+    logEndOffset,
+    nextOffset: logEndOffset,
+    recoveryPoint,
+    highWatermark: logStartOffset,
+    generation: 0,
+  };
 }

@@ -10,17 +10,18 @@
  * appends refused and writes finished. What a replica makes of all this (high watermark, who leads)
  * is core/partition/ and replica/; which logs there are is log-manager.ts.
  */
-import { KafkaError, MalformedMessage } from '@odradek/protocol';
-import { DiskError, type Millis } from '@odradek/runtime';
+import { KafkaError } from '@odradek/protocol';
+import type { DiskError, Millis } from '@odradek/runtime';
 import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
 import { AppendQueue, type QueuedAppend, writeIndexes } from './append-queue.ts';
 import { type AppendSet, followerSet, leaderSet } from './append-sets.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
+import { LogCondition } from './log-condition.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LoadedLog } from './log-loader.ts';
 import { emptySlice, LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
-import type { LogParts, LogState } from './log-state.ts';
+import { type LogParts, type LogState, stateOf } from './log-state.ts';
 import type {
   AppendOrigin,
   AppendResult,
@@ -31,8 +32,6 @@ import type {
 import { writeTopicId } from './meta-properties.ts';
 import type { RetentionDecision } from './retention.ts';
 import type { Segment } from './segment.ts';
-import { SegmentList } from './segment-list.ts';
-import { Tail } from './tail-cache.ts';
 import { TimeLookup } from './time-lookup.ts';
 import { restartLog, truncateLog } from './truncation.ts';
 import { finishLog, retireOldSegments, rollSegment, syncBelow } from './upkeep.ts';
@@ -51,8 +50,6 @@ export interface PartitionLogOptions {
   readonly failed: (log: PartitionLog, error: DiskError) => void;
 }
 
-type Condition = 'open' | 'cutting' | 'closed' | 'offline';
-
 export class PartitionLog {
   readonly topic: string;
   readonly partition: number;
@@ -69,47 +66,29 @@ export class PartitionLog {
   readonly #parts: LogParts;
   readonly #times: TimeLookup;
   readonly #epochFile: LeaderEpochFile;
-  readonly #failed: PartitionLogOptions['failed'];
+  readonly #condition: LogCondition;
   #topicId: string | null;
-  #condition: Condition = 'open';
-  /** The last of the operations that run one at a time. */
-  #serial: Promise<unknown> = Promise.resolve();
   #unflushedRecordCount = 0;
   #flushedAt: Millis;
 
   constructor(options: PartitionLogOptions) {
     const { resources, loaded } = options;
-    const logEndOffset = loaded.segments.at(-1)?.nextOffset ?? loaded.logStartOffset;
     this.topic = options.topic;
     this.partition = options.partition;
     this.directory = options.directory;
     this.path = options.path;
     this.#resources = resources;
-    this.#failed = options.failed;
+    this.#condition = new LogCondition(this.name, (error) => options.failed(this, error));
     this.#topicId = loaded.topicId;
     this.#flushedAt = resources.environment.clock.now();
-    this.#state = {
-      segments: new SegmentList(loaded.segments),
-      epochs: loaded.epochs,
-      snapshots: loaded.snapshots,
-      producers: loaded.producers,
-      folder: options.path,
-      config: options.config,
-      tail: new Tail(),
-      logStartOffset: loaded.logStartOffset,
-      logEndOffset,
-      nextOffset: logEndOffset,
-      recoveryPoint: loaded.recoveryPoint,
-      highWatermark: loaded.logStartOffset,
-      generation: 0,
-    };
+    this.#state = stateOf(loaded, options.path, options.config);
     this.#reader = new LogReader(resources, this.#state);
     this.#times = new TimeLookup(resources, this.#state, this.#reader);
     this.#epochFile = new LeaderEpochFile(resources.environment.disk, this.path, loaded.epochs);
     this.#queue = new AppendQueue(resources, {
       beforeWritten: (appends) => this.#flushByCount(appends),
       written: (appends) => this.#written(appends),
-      failed: (error) => this.#fail(error),
+      failed: (error) => options.failed(this, error),
     });
     this.#parts = { resources, state: this.#state, reader: this.#reader, queue: this.#queue };
   }
@@ -161,7 +140,7 @@ export class PartitionLog {
   }
 
   get offline(): boolean {
-    return this.#condition === 'offline';
+    return this.#condition.offline;
   }
 
   get highWatermark(): number {
@@ -223,7 +202,7 @@ export class PartitionLog {
     records: Buffer,
     { leaderEpoch, origin }: { readonly leaderEpoch: number; readonly origin: AppendOrigin },
   ): AppendResult {
-    this.#requireOpen();
+    this.#condition.requireOpen();
     const { nextOffset, config, producers, logStartOffset } = this.#state;
     const wallTimeMs = this.#resources.environment.clock.wallTime();
     const set = leaderSet(records, { nextOffset, leaderEpoch, origin, config, wallTimeMs });
@@ -251,7 +230,7 @@ export class PartitionLog {
    * @throws KafkaError CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
    */
   appendAsFollower(records: Buffer, maxLeaderEpoch = Number.POSITIVE_INFINITY): AppendResult {
-    this.#requireOpen();
+    this.#condition.requireOpen();
     const { nextOffset } = this.#state;
     const wallTimeMs = this.#resources.environment.clock.wallTime();
     const set = followerSet(records, { name: this.name, nextOffset, maxLeaderEpoch });
@@ -271,7 +250,7 @@ export class PartitionLog {
     maxOffset: number,
     minOneBatch: boolean,
   ): LogSlice | Promise<LogSlice> {
-    this.#requireReadable();
+    this.#condition.requireReadable();
     const { logStartOffset, logEndOffset } = this.#state;
     if (offset < logStartOffset || offset > logEndOffset) {
       throw new KafkaError(
@@ -282,21 +261,24 @@ export class PartitionLog {
     const limit = Math.min(maxOffset, logEndOffset);
     if (offset >= limit) return emptySlice(offset);
     const request = { offset, maxBytes, maxOffset: limit, minOneBatch };
-    return this.#reader.readTail(request) ?? this.#reading(this.#reader.readFiles(request));
+    return (
+      this.#reader.readTail(request) ??
+      this.#condition.guarded(() => this.#reader.readFiles(request))
+    );
   }
 
   /** The first record at or behind the log start with this timestamp or a later one, below `maxOffset`. */
   offsetForTimestamp(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
-    this.#requireReadable();
+    this.#condition.requireReadable();
     const limit = Math.min(maxOffset, this.#state.logEndOffset);
-    return this.#reading(this.#times.first(timestamp, limit));
+    return this.#condition.guarded(() => this.#times.first(timestamp, limit));
   }
 
   /** The first record with the largest timestamp of all; null without any. */
   async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
-    this.#requireReadable();
+    this.#condition.requireReadable();
     await this.#queue.task(() => Promise.resolve()); // It may be among what is being written.
-    return this.#reading(this.#times.youngest());
+    return this.#condition.guarded(() => this.#times.youngest());
   }
 
   /** Base offset of the segment that holds `offset`. */
@@ -344,21 +326,22 @@ export class PartitionLog {
   /** Applies retention.ms, retention.bytes and the log start. @returns how many segments went, and why */
   async deleteOldSegments(): Promise<RetentionDecision> {
     let decision: RetentionDecision = { count: 0, reason: null };
-    await this.#oneByOne(async () => {
+    await this.#condition.oneByOne(async () => {
       decision = await retireOldSegments(this.#parts, () => this.#flushInBackground());
     });
+    this.#saveEpochs();
     return decision;
   }
 
   /** Forces everything that is appended to the medium. */
   async flush(): Promise<void> {
     const { nextOffset } = this.#state;
-    if (nextOffset <= this.#state.recoveryPoint || this.#condition === 'closed') return;
+    if (nextOffset <= this.#state.recoveryPoint || this.#condition.ended) return;
     this.#flushedAt = this.#resources.environment.clock.now();
     const active = this.#state.segments.active;
     await this.#queue.task(() => writeIndexes(this.#resources, active));
-    this.#requireReadable();
-    await this.#guarded(() => syncBelow(this.#parts, nextOffset));
+    this.#condition.requireReadable();
+    await this.#condition.guarded(() => syncBelow(this.#parts, nextOffset));
   }
 
   /** Flushes if flush.ms has passed since the last time. */
@@ -369,35 +352,37 @@ export class PartitionLog {
 
   /** Gives a log without a topic id its id. */
   async setTopicId(topicId: string): Promise<void> {
-    await this.#guarded(() => writeTopicId(this.#resources.environment.disk, this.path, topicId));
+    await this.#condition.guarded(() =>
+      writeTopicId(this.#resources.environment.disk, this.path, topicId),
+    );
     this.#topicId = topicId;
   }
 
   /** An orderly end: everything is on the medium, with a snapshot of the producers at the log's end. */
   async close(): Promise<void> {
-    if (this.#condition === 'closed' || this.#condition === 'offline') return;
+    if (this.#condition.ended) return;
     await this.#alone(async () => {
       await finishLog(this.#parts);
       await this.#epochFile.save();
+      this.#end('closed');
     });
-    this.#end('closed');
   }
 
   /** An end without a farewell: the folder is about to be removed. Writes that run are waited for. */
   async abandon(): Promise<void> {
-    await this.#alone(() => Promise.resolve()).catch(() => undefined);
-    this.#end('closed');
+    if (this.#condition.ended) return;
+    await this.#alone(() => Promise.resolve(this.#end('closed')));
   }
 
   /** The data directory has failed. */
   markOffline(error: Error): void {
-    if (this.#condition === 'offline' || this.#condition === 'closed') return;
+    if (this.#condition.ended) return;
     this.#end('offline');
     this.onFailure?.(this, error);
   }
 
   #end(condition: 'closed' | 'offline'): void {
-    this.#condition = condition;
+    this.#condition.end(condition);
     this.#queue.stop();
     this.#resources.tails.clear(this.#state.tail);
     for (const segment of this.#state.segments.all) {
@@ -462,7 +447,7 @@ export class PartitionLog {
   /** Brings everything that is written to the medium, beside the writes that follow. */
   #flushInBackground(): void {
     const { logEndOffset } = this.#state;
-    void this.#guarded(() => syncBelow(this.#parts, logEndOffset)).catch(() => undefined);
+    this.#condition.inBackground(() => syncBelow(this.#parts, logEndOffset));
   }
 
   #written(appends: readonly QueuedAppend[]): void {
@@ -490,76 +475,15 @@ export class PartitionLog {
   }
 
   #saveEpochs(): void {
-    void this.#guarded(() => this.#epochFile.save()).catch(() => undefined);
+    this.#condition.inBackground(() => this.#epochFile.save());
   }
 
-  /** Runs an operation on the log's segments after those that were asked for before it. */
-  #oneByOne(run: () => Promise<void>): Promise<void> {
-    const running = this.#serial.then(async () => {
-      this.#requireOpen();
-      await this.#guarded(run);
-      this.#saveEpochs();
+  /** Runs an operation that cuts the log: without appends and writes beside it. */
+  async #alone(run: () => Promise<void>): Promise<void> {
+    await this.#condition.alone(async () => {
+      await this.#queue.whenIdle();
+      await run();
     });
-    this.#serial = running.catch(() => undefined);
-    return running;
-  }
-
-  /** As {@link #oneByOne}, without appends and writes beside it. */
-  #alone(run: () => Promise<void>): Promise<void> {
-    return this.#oneByOne(async () => {
-      this.#condition = 'cutting';
-      try {
-        await this.#queue.whenIdle();
-        await run();
-      } finally {
-        if (this.#condition === 'cutting') this.#condition = 'open';
-      }
-    });
-  }
-
-  /** Turns a failing disk into KAFKA_STORAGE_ERROR, and tells whoever takes the directory offline. */
-  async #guarded<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#fail(error);
-      throw new KafkaError('KAFKA_STORAGE_ERROR', this.name, { cause: error });
-    }
-  }
-
-  async #reading<T>(running: Promise<T>): Promise<T> {
-    try {
-      return await running;
-    } catch (error) {
-      if (error instanceof MalformedMessage) {
-        throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: ${error.message}`, { cause: error });
-      }
-      if (!(error instanceof DiskError)) throw error;
-      this.#requireReadable(); // Closed meanwhile: the file had every right to be gone.
-      if (error.code === 'ENOENT') {
-        throw new KafkaError('OFFSET_OUT_OF_RANGE', `${this.name}: the segment was deleted`);
-      }
-      this.#fail(error);
-      throw new KafkaError('KAFKA_STORAGE_ERROR', this.name, { cause: error });
-    }
-  }
-
-  #fail(error: DiskError): void {
-    if (this.#condition === 'closed' || this.#condition === 'offline') return;
-    this.#failed(this, error);
-  }
-
-  #requireOpen(): void {
-    if (this.#condition === 'open') return;
-    this.#requireReadable();
-    throw new KafkaError('NOT_LEADER_OR_FOLLOWER', `${this.name} is being truncated`);
-  }
-
-  #requireReadable(): void {
-    if (this.#condition === 'offline') throw new KafkaError('KAFKA_STORAGE_ERROR', this.name);
-    if (this.#condition === 'closed') {
-      throw new KafkaError('NOT_LEADER_OR_FOLLOWER', `${this.name} is closed`);
-    }
+    if (!this.#condition.ended) this.#saveEpochs();
   }
 }

@@ -28,7 +28,16 @@ export class TimeLookup {
   }
 
   /** The first record from the log's start on that has `timestamp` or a later one, below `maxOffset`. */
-  async first(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
+  first(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
+    return this.#reader.undisturbed(() => this.#first(timestamp, maxOffset));
+  }
+
+  /** The first record with the largest timestamp of the log; null when no record has one. */
+  youngest(): Promise<TimestampedOffset | null> {
+    return this.#reader.undisturbed(() => this.#youngest());
+  }
+
+  async #first(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
     for (const segment of this.#state.segments.all) {
       if (segment.baseOffset >= maxOffset) return null;
       if (segment.maxTimestamp < timestamp) continue;
@@ -38,8 +47,7 @@ export class TimeLookup {
     return null;
   }
 
-  /** The first record with the largest timestamp of the log; null when no record has one. */
-  async youngest(): Promise<TimestampedOffset | null> {
+  async #youngest(): Promise<TimestampedOffset | null> {
     let best: Segment | null = null;
     for (const segment of this.#state.segments.all) {
       if (segment.maxTimestamp > (best?.maxTimestamp ?? -1)) best = segment;

@@ -206,3 +206,41 @@ test('indexes in memory and open files are bounded, and everything can still be 
   }
   expect(disk.openCount).toBeLessThanOrEqual(openFilesLimit);
 });
+
+describe('a segment that leaves the log while it is read', () => {
+  async function oldLog() {
+    const disk = new MemoryDisk();
+    const manager = await openManager('/data', {
+      environment: timedEnvironment(disk),
+      config: { segmentBytes: 200 },
+      tailCacheBytes: 0,
+      openFilesLimit: 1,
+    });
+    const log = await manager.getOrCreate('t', 0, null);
+    for (let count = 0; count < 6; count++) await append(log, batchOf({ valueBytes: 100 }));
+    log.updateHighWatermark(6);
+    return { disk, log };
+  }
+
+  test('its offsets are out of range then, and its files are not made anew', async () => {
+    const { disk, log } = await oldLog();
+    const reading = Promise.resolve(log.read(1, 10, 6, true));
+    const outcome = reading.then(
+      (slice) => slice.firstOffset,
+      (error: Error) => error.message,
+    );
+    await log.advanceLogStart(5);
+    expect([1, expect.stringContaining('OFFSET_OUT_OF_RANGE')]).toContainEqual(await outcome);
+    expect(log.offline).toBe(false);
+    expect(disk.names('/data/t-0').filter((name) => name.endsWith('.log'))).toEqual([
+      '00000000000000000005.log',
+    ]);
+  });
+
+  test('but a file that somebody else took away is a failing disk', async () => {
+    const { disk, log } = await oldLog();
+    disk.files.delete('/data/t-0/00000000000000000001.log');
+    await expect(log.read(1, 10, 6, true)).rejects.toThrow('KAFKA_STORAGE_ERROR');
+    expect(log.offline).toBe(true);
+  });
+});
