@@ -37,7 +37,7 @@ export async function startCoordinator(
     }),
   );
   const daemon = workspace.daemon('zookeeper', script('zookeeper-server-start'), [file]);
-  await daemon.printed('started');
+  await daemon.printed('serving clients');
   return {
     daemon,
     port: clientPort,

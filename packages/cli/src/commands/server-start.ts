@@ -67,7 +67,10 @@ export const kafkaServerStart = starter(
     // Loaded here, so that neither daemon carries the other's code.
     const { readBrokerConfig, startBroker } = await import('@odradek/broker');
     const config = readBrokerConfig(entries, { source: file, homeDirectory, hostName });
-    return startBroker(environment, config, { interrupted });
+    const running = await startBroker(environment, config, { interrupted });
+    // Scripts that wait for a broker look for these words of Kafka's.
+    environment.log.info(`[KafkaServer id=${running.brokerId}] started (kafka.server.KafkaServer)`);
+    return running;
   },
 );
 
