@@ -6,6 +6,7 @@
 import { DiskError } from '@odradek/runtime';
 import { writeIndexes } from './append-queue.ts';
 import { createSegmentFiles, jitterOf } from './log-loader.ts';
+import type { LogResources } from './log-resources.ts';
 import type { LogParts } from './log-state.ts';
 import { ProducerSnapshots } from './producer-snapshots.ts';
 import { expiredSegments, type RetentionDecision, type SegmentAge } from './retention.ts';
@@ -49,7 +50,7 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
     if (segment.nextOffset <= state.recoveryPoint || segment.baseOffset >= offset) continue;
     try {
       for (const path of [segment.logPath, ...segment.indexPaths]) {
-        await resources.files.read(path, (file) => file.sync());
+        await syncFile(resources, path);
       }
     } catch (error) {
       // What left the log meanwhile needs no flush.
@@ -60,6 +61,10 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
   // A truncation may have come in between; what it left is on the medium all the same.
   const reached = Math.min(offset, state.logEndOffset);
   state.recoveryPoint = Math.max(state.recoveryPoint, reached);
+}
+
+function syncFile({ files, syncs }: LogResources, path: string): Promise<void> {
+  return syncs.run(() => files.read(path, (file) => file.sync()));
 }
 
 /** Applies retention.ms, retention.bytes and the log start to the oldest segments. */
@@ -125,7 +130,7 @@ export async function finishLog(parts: LogParts): Promise<void> {
   const wanted = producers.size > 0 || snapshots.offsets.length > 0;
   if (wanted) await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
   if (grew && nextOffset <= state.recoveryPoint) {
-    for (const path of active.indexPaths) await resources.files.read(path, (file) => file.sync());
+    for (const path of active.indexPaths) await syncFile(resources, path);
   }
   await syncBelow(parts, nextOffset);
 }
