@@ -1,0 +1,447 @@
+/**
+ * Goal: produce, fetch and the requests about offsets answer as Kafka's do, in every version that is
+ * advertised. Method: one data plane with a real log over a real socket, requests in all versions,
+ * and scenes of their own for waiting, sessions and errors.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { apis, type InputOf, kafkaErrorOf, type listOffsetsRequest } from '@odradek/protocol';
+import {
+  batchOf,
+  fetchInput,
+  partitionOf,
+  recordsOf,
+  type TestBroker,
+  TOPIC,
+  TOPIC_ID,
+  until,
+  withCluster,
+} from './support.ts';
+
+const versions = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+/** One broker that leads the one partition. */
+const withLeader = (run: (broker: TestBroker, folder: string) => Promise<void>): Promise<void> =>
+  withCluster(1, async (controller, [broker], folder) => {
+    if (!broker) throw new Error('a broker');
+    await controller.elect(1, [1]);
+    controller.announce();
+    await run(broker, folder);
+  });
+
+const fetchInVersion = (version: number, offset: number, topic = TOPIC, topicId = TOPIC_ID) => ({
+  maxWaitMs: 0,
+  minBytes: 1,
+  topics: [
+    {
+      ...(version >= 13 ? { topicId } : { topic }),
+      partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 1_000_000 }],
+    },
+  ],
+});
+
+describe('every version that is advertised is answered', () => {
+  test.each(versions(3, 11))('Produce v%i', (version) =>
+    withLeader(async (broker) => {
+      const response = await broker.send(apis.produce, version, {
+        acks: -1,
+        timeoutMs: 1_000,
+        topicData: [
+          {
+            name: TOPIC,
+            partitionData: [
+              { index: 0, records: batchOf(['a']) },
+              { index: 5, records: batchOf(['a']) },
+            ],
+          },
+          { name: 'nowhere', partitionData: [{ index: 0, records: batchOf(['a']) }] },
+        ],
+      });
+      const errors = response.responses.map(({ partitionResponses }) =>
+        partitionResponses.map(({ errorCode }) => kafkaErrorOf(errorCode)),
+      );
+      expect(errors).toEqual([
+        ['NONE', 'UNKNOWN_TOPIC_OR_PARTITION'],
+        ['UNKNOWN_TOPIC_OR_PARTITION'],
+      ]);
+      expect(response.responses[0]?.partitionResponses[0]?.baseOffset).toBe(0);
+    }),
+  );
+
+  test.each(versions(4, 17))('Fetch v%i', (version) =>
+    withLeader(async (broker) => {
+      await broker.produce(['a', 'b']);
+      const response = await broker.send(apis.fetch, version, fetchInVersion(version, 1));
+      const partition = partitionOf(response);
+      expect(kafkaErrorOf(partition.errorCode)).toBe('NONE');
+      expect(partition.highWatermark).toBe(2);
+      expect(partition.lastStableOffset).toBe(2);
+      // The whole batch that holds the offset.
+      expect(recordsOf(partition.records)).toEqual([
+        { offset: 0, value: 'a' },
+        { offset: 1, value: 'b' },
+      ]);
+      const unknown = await broker.send(
+        apis.fetch,
+        version,
+        fetchInVersion(version, 0, 'nowhere', 'AAAAAAAAAAAAAAAAAAAAAg'),
+      );
+      expect(kafkaErrorOf(partitionOf(unknown).errorCode)).toBe(
+        version >= 13 ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',
+      );
+    }),
+  );
+
+  test.each(versions(1, 9))('ListOffsets v%i', (version) =>
+    withLeader(async (broker) => {
+      await broker.produce(['a', 'b']);
+      const ask = async (timestamp: number) => {
+        const response = await broker.send(apis.listOffsets, version, {
+          replicaId: -1,
+          topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp }] }],
+        });
+        const answer = response.topics[0]?.partitions[0];
+        return [kafkaErrorOf(answer?.errorCode ?? -1), answer?.offset, answer?.leaderEpoch];
+      };
+      const epoch = version >= 4 ? 1 : -1;
+      expect(await ask(-1)).toEqual(['NONE', 2, epoch]);
+      expect(await ask(-2)).toEqual(['NONE', 0, epoch]);
+      expect(await ask(1_700_000_000_000)).toEqual(['NONE', 0, epoch]);
+      expect(await ask(1_700_000_000_001)).toEqual(['NONE', -1, -1]);
+      const refused = ['UNSUPPORTED_VERSION', -1, -1];
+      expect(await ask(-3)).toEqual(version >= 7 ? ['NONE', 0, epoch] : refused);
+      expect(await ask(-4)).toEqual(version >= 8 ? ['NONE', 0, epoch] : refused);
+      expect(await ask(-5)).toEqual(version >= 9 ? ['NONE', -1, -1] : refused);
+      expect(await ask(-6)).toEqual(refused);
+    }),
+  );
+
+  test.each(versions(0, 4))('OffsetForLeaderEpoch v%i', (version) =>
+    withLeader(async (broker) => {
+      await broker.produce(['a', 'b']);
+      const response = await broker.send(apis.offsetForLeaderEpoch, version, {
+        ...(version >= 3 ? { replicaId: -1 } : {}),
+        topics: [
+          {
+            topic: TOPIC,
+            partitions: [
+              { partition: 0, leaderEpoch: 1 },
+              { partition: 0, leaderEpoch: 9 },
+              { partition: 7, leaderEpoch: 1 },
+            ],
+          },
+        ],
+      });
+      expect(
+        response.topics[0]?.partitions.map(({ errorCode, endOffset }) => [
+          kafkaErrorOf(errorCode),
+          endOffset,
+        ]),
+      ).toEqual([
+        ['NONE', 2],
+        ['NONE', -1],
+        ['UNKNOWN_TOPIC_OR_PARTITION', -1],
+      ]);
+    }),
+  );
+});
+
+describe('produce', () => {
+  const produce = async (
+    broker: TestBroker,
+    records: Buffer | null,
+    changes: object = {},
+    topic = TOPIC,
+  ) => {
+    const response = await broker.send(apis.produce, 11, {
+      acks: 1,
+      timeoutMs: 1_000,
+      topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
+      ...changes,
+    });
+    const partition = response.responses[0]?.partitionResponses[0];
+    return { ...partition, error: kafkaErrorOf(partition?.errorCode ?? -1) };
+  };
+
+  test.each([
+    { name: 'no batch', records: () => Buffer.alloc(0), error: 'INVALID_RECORD' },
+    { name: 'null', records: () => null, error: 'INVALID_RECORD' },
+    {
+      name: 'two batches',
+      records: () => Buffer.concat([batchOf(['a']), batchOf(['b'])]),
+      error: 'INVALID_RECORD',
+    },
+    { name: 'noise', records: () => Buffer.alloc(200, 7), error: 'CORRUPT_MESSAGE' },
+    {
+      name: 'a flipped bit',
+      records: () => {
+        const batch = batchOf(['a']);
+        batch.writeUInt8(batch.readUInt8(batch.length - 2) ^ 1, batch.length - 2);
+        return batch;
+      },
+      error: 'CORRUPT_MESSAGE',
+    },
+    {
+      name: 'a transactional batch',
+      records: () =>
+        batchOf(['a'], { producerId: 7n, producerEpoch: 0, baseSequence: 0, transactional: true }),
+      error: 'INVALID_TXN_STATE',
+    },
+  ])('refuses $name, and writes nothing', ({ records, error }) =>
+    withLeader(async (broker) => {
+      const answer = await produce(broker, records());
+      expect(answer.error).toBe(error);
+      expect(answer.baseOffset).toBe(-1);
+      expect(answer.errorMessage).toEqual(expect.any(String));
+      expect(broker.partition.log.nextOffset).toBe(0);
+    }),
+  );
+
+  test('refuses zstd before version 7', () =>
+    withLeader(async (broker) => {
+      const batch = batchOf(['a']);
+      batch.writeInt16BE(4, 21); // Only the codec is looked at.
+      const response = await broker.send(apis.produce, 6, {
+        acks: 1,
+        timeoutMs: 1_000,
+        topicData: [{ name: TOPIC, partitionData: [{ index: 0, records: batch }] }],
+      });
+      expect(kafkaErrorOf(response.responses[0]?.partitionResponses[0]?.errorCode ?? 0)).toBe(
+        'UNSUPPORTED_COMPRESSION_TYPE',
+      );
+    }));
+
+  test('refuses other numbers of acknowledgements than -1, 0 and 1', () =>
+    withLeader(async (broker) => {
+      expect((await produce(broker, batchOf(['a']), { acks: 2 })).error).toBe(
+        'INVALID_REQUIRED_ACKS',
+      );
+    }));
+
+  test('with acks=0 is not answered; the connection goes on', () =>
+    withLeader(async (broker) => {
+      const unanswered = broker.send(apis.produce, 11, {
+        acks: 0,
+        timeoutMs: 0,
+        topicData: [{ name: TOPIC, partitionData: [{ index: 0, records: batchOf(['a']) }] }],
+      });
+      unanswered.catch(() => undefined); // It ends when the test's connection is closed.
+      await until(() => broker.partition.log.logEndOffset === 1);
+    }));
+
+  test('with acks=0 closes the connection when it fails', () =>
+    withLeader(async (broker) => {
+      const failing = broker.send(apis.produce, 11, {
+        acks: 0,
+        timeoutMs: 0,
+        topicData: [{ name: 'nowhere', partitionData: [{ index: 0, records: batchOf(['a']) }] }],
+      });
+      await expect(failing).rejects.toThrow();
+      expect(broker.lines.at(-1)?.message).toBe('connection closed');
+    }));
+
+  test('the same batch of an idempotent producer is answered with its first offset', () =>
+    withLeader(async (broker) => {
+      const batch = (sequence: number) =>
+        batchOf(['a', 'b'], { producerId: 7n, producerEpoch: 0, baseSequence: sequence });
+      expect(await produce(broker, batch(0))).toMatchObject({ error: 'NONE', baseOffset: 0 });
+      expect(await produce(broker, batch(2))).toMatchObject({ error: 'NONE', baseOffset: 2 });
+      expect(await produce(broker, batch(0))).toMatchObject({ error: 'NONE', baseOffset: 0 });
+      expect((await produce(broker, batch(9))).error).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
+      expect(broker.partition.log.logEndOffset).toBe(4);
+    }));
+
+  test('tells who leads instead, from version 10 on', () =>
+    withCluster(2, async (controller, [one, two]) => {
+      if (!one || !two) throw new Error('two brokers');
+      await controller.elect(1, [1, 2]);
+      controller.announce();
+      const answer = await produce(two, batchOf(['a']));
+      expect(answer.error).toBe('NOT_LEADER_OR_FOLLOWER');
+      expect(answer.currentLeader).toEqual({ leaderId: 1, leaderEpoch: 1 });
+    }));
+});
+
+describe('a fetch that has to wait', () => {
+  test('is answered as soon as there is something', () =>
+    withLeader(async (broker) => {
+      const waiting = broker.send(apis.fetch, 17, fetchInput({ maxWaitMs: 60_000 }));
+      await new Promise((resolve) => setImmediate(resolve));
+      broker.partition.append(batchOf(['a']), 1, 'client');
+      expect(recordsOf(partitionOf(await waiting).records)).toEqual([{ offset: 0, value: 'a' }]);
+    }));
+
+  test('is answered with what there is when its time is up', () =>
+    withLeader(async (broker) => {
+      await broker.produce(['a']);
+      const waiting = broker.send(
+        apis.fetch,
+        17,
+        fetchInput({ maxWaitMs: 30, minBytes: 1_000_000 }),
+      );
+      expect(recordsOf(partitionOf(await waiting).records)).toEqual([{ offset: 0, value: 'a' }]);
+    }));
+
+  test('waits until there is enough', () =>
+    withLeader(async (broker) => {
+      const waiting = broker.send(
+        apis.fetch,
+        17,
+        fetchInput({ maxWaitMs: 60_000, minBytes: 1_500 }),
+      );
+      let isAnswered = false;
+      const answer = waiting.then((response) => {
+        isAnswered = true;
+        return response;
+      });
+      for (const value of ['a', 'b']) {
+        expect(isAnswered).toBe(false);
+        broker.partition.append(batchOf([value.repeat(1_000)]), 1, 'client');
+        await until(() => broker.partition.log.logEndOffset === broker.partition.log.nextOffset);
+      }
+      expect(recordsOf(partitionOf(await answer).records)).toHaveLength(2);
+    }));
+
+  test('of a consumer is not woken by what the replicas do not have', () =>
+    withCluster(2, async (controller, [one]) => {
+      if (!one) throw new Error('a broker');
+      await controller.elect(1, [1, 2], [1]);
+      const waiting = one.send(apis.fetch, 17, fetchInput({ maxWaitMs: 200 }));
+      one.partition.append(batchOf(['a']), 1, 'client');
+      await until(() => one.partition.log.logEndOffset === 1);
+      const partition = partitionOf(await waiting);
+      expect(partition.highWatermark).toBe(0);
+      expect(recordsOf(partition.records)).toEqual([]);
+    }));
+
+  test('is answered when the leader changes', () =>
+    withCluster(2, async (controller, [one]) => {
+      if (!one) throw new Error('a broker');
+      await controller.elect(1, [1, 2]);
+      const waiting = one.send(
+        apis.fetch,
+        17,
+        fetchInput({ maxWaitMs: 60_000, currentLeaderEpoch: 1 }),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      await controller.elect(2, [1, 2]);
+      const partition = partitionOf(await waiting);
+      expect(kafkaErrorOf(partition.errorCode)).toBe('FENCED_LEADER_EPOCH');
+      expect(partition.currentLeader).toEqual({ leaderId: 2, leaderEpoch: 2 });
+    }));
+});
+
+describe('limits of a fetch', () => {
+  test('the first batch comes whole, whatever the limits', () =>
+    withLeader(async (broker) => {
+      await broker.produce(['x'.repeat(5_000)]);
+      await broker.produce(['y'.repeat(5_000)]);
+      for (const changes of [{ maxBytes: 1 }, { partitionMaxBytes: 1 }]) {
+        const response = await broker.send(apis.fetch, 17, fetchInput(changes));
+        expect(recordsOf(partitionOf(response).records).map(({ offset }) => offset)).toEqual([0]);
+      }
+    }));
+
+  test.each([
+    { offset: 3, error: 'OFFSET_OUT_OF_RANGE' },
+    { offset: -1, error: 'OFFSET_OUT_OF_RANGE' },
+    { offset: 2, error: 'NONE' },
+    { offset: 0, currentLeaderEpoch: 0, error: 'FENCED_LEADER_EPOCH' },
+    { offset: 0, currentLeaderEpoch: 2, error: 'UNKNOWN_LEADER_EPOCH' },
+    { offset: 0, currentLeaderEpoch: 1, error: 'NONE' },
+    { offset: 0, replicaId: 9, error: 'NOT_LEADER_OR_FOLLOWER' },
+  ])('fetching %j', ({ error, ...changes }) =>
+    withLeader(async (broker) => {
+      await broker.produce(['a', 'b']);
+      const response = await broker.send(apis.fetch, 17, fetchInput(changes));
+      expect(kafkaErrorOf(partitionOf(response).errorCode)).toBe(error);
+    }),
+  );
+
+  test('a log that went another way is told where', () =>
+    withLeader(async (broker) => {
+      await broker.produce(['a', 'b']);
+      const response = await broker.send(
+        apis.fetch,
+        17,
+        fetchInput({ offset: 7, lastFetchedEpoch: 1 }),
+      );
+      expect(partitionOf(response).divergingEpoch).toEqual({ epoch: 1, endOffset: 2 });
+    }));
+});
+
+describe('fetch sessions', () => {
+  test('tell only what is new', () =>
+    withLeader(async (broker) => {
+      await broker.produce(['a']);
+      const ask = (changes: Parameters<typeof fetchInput>[0]) =>
+        broker.send(apis.fetch, 17, fetchInput(changes));
+      const first = await ask({ sessionEpoch: 0 });
+      const { sessionId } = first;
+      expect(sessionId).toBeGreaterThan(0);
+      expect(recordsOf(partitionOf(first).records)).toHaveLength(1);
+      // The reader moves on: the partition is named again, and there is nothing to tell.
+      const second = await ask({ sessionId, sessionEpoch: 1, offset: 1 });
+      expect([second.sessionId, second.responses]).toEqual([sessionId, []]);
+      const third = await ask({ sessionId, sessionEpoch: 2, noTopics: true });
+      expect(third.responses).toEqual([]);
+      await broker.produce(['b']);
+      const fourth = await ask({ sessionId, sessionEpoch: 3, noTopics: true });
+      expect(recordsOf(partitionOf(fourth).records)).toEqual([{ offset: 1, value: 'b' }]);
+      const stale = await ask({ sessionId, sessionEpoch: 3, noTopics: true });
+      expect(kafkaErrorOf(stale.errorCode)).toBe('INVALID_FETCH_SESSION_EPOCH');
+      const gone = await ask({ sessionId, sessionEpoch: -1, offset: 2 });
+      expect([gone.errorCode, gone.sessionId]).toEqual([0, 0]);
+      const unknown = await ask({ sessionId, sessionEpoch: 4, noTopics: true });
+      expect(kafkaErrorOf(unknown.errorCode)).toBe('FETCH_SESSION_ID_NOT_FOUND');
+    }));
+});
+
+describe('offsets', () => {
+  const ask = (broker: TestBroker, partitions: readonly object[], changes: object = {}) =>
+    broker.send(apis.listOffsets, 9, {
+      replicaId: -1,
+      topics: [{ name: TOPIC, partitions }],
+      ...changes,
+    } as InputOf<typeof listOffsetsRequest>);
+
+  test('of a partition that is named twice are not told', () =>
+    withLeader(async (broker) => {
+      const latest = { partitionIndex: 0, timestamp: -1 };
+      const response = await ask(broker, [latest, latest]);
+      expect(
+        response.topics[0]?.partitions.map(({ errorCode }) => kafkaErrorOf(errorCode)),
+      ).toEqual(['INVALID_REQUEST', 'INVALID_REQUEST']);
+    }));
+
+  test('at the end are not told before a new leader knows how far the old one was', () =>
+    withCluster(2, async (controller, [one]) => {
+      if (!one) throw new Error('a broker');
+      await controller.elect(1, [1, 2], [1]);
+      await one.produce(['a'], 1);
+      await controller.elect(1, [1, 2], [1]);
+      const latest = { partitionIndex: 0, timestamp: -1 };
+      const early = await ask(one, [latest]);
+      expect(kafkaErrorOf(early.topics[0]?.partitions[0]?.errorCode ?? 0)).toBe(
+        'OFFSET_NOT_AVAILABLE',
+      );
+      await controller.assign(2);
+      await until(() => one.partition.highWatermark === 1);
+      const late = await ask(one, [latest]);
+      expect(late.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 1 });
+    }));
+
+  test('of a replica that does not lead are told to debuggers only', () =>
+    withCluster(2, async (controller, [one, two]) => {
+      if (!one || !two) throw new Error('two brokers');
+      await controller.elect(1, [1, 2]);
+      await one.produce(['a']);
+      const latest = { partitionIndex: 0, timestamp: -1 };
+      const consumer = await ask(two, [latest]);
+      expect(kafkaErrorOf(consumer.topics[0]?.partitions[0]?.errorCode ?? 0)).toBe(
+        'NOT_LEADER_OR_FOLLOWER',
+      );
+      const debuggers = await ask(two, [latest], { replicaId: -2 });
+      expect(debuggers.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 1 });
+    }));
+});
