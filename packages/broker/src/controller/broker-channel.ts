@@ -13,6 +13,8 @@ import { keyOf } from '../core/controller/state.ts';
 
 /** Pause before a request that failed is sent again. */
 const RETRY_BACKOFF_MS = 100;
+/** Failures in a row before that is worth a line: a broker that stops is gone in a moment. */
+const FAILURES_UNTIL_TOLD = 10;
 /** Requests that may wait for one broker. */
 const QUEUED_REQUESTS_MAX = 2_000;
 
@@ -101,7 +103,7 @@ export class BrokerChannel {
     if (this.#isClosed) return;
     const { brokerId, clock, timers, log } = this.#options;
     this.#failures += 1;
-    if (this.#failures === 1)
+    if (this.#failures === FAILURES_UNTIL_TOLD)
       log.warn('cannot reach a broker, trying again', { brokerId, reason: String(error) });
     this.#disarm = timers.wakeAt(millis(clock.now() + RETRY_BACKOFF_MS), () => {
       this.#isSending = false;

@@ -273,11 +273,12 @@ export class ControlPlane {
     const attempts = Math.max(1, values['controlled.shutdown.max.retries']);
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const brokerEpoch = this.brokerEpoch();
-      if (brokerEpoch === null) return false;
+      if (brokerEpoch === null || this.#isAlone()) return false;
       const reason = await this.#askForShutdown(brokerEpoch, controlVersions.controlledShutdown);
       if (reason === null) return true;
       log.warn('controlled shutdown did not succeed', { attempt, reason });
-      if (attempt < attempts) await this.#pause(values['controlled.shutdown.retry.backoff.ms']);
+      if (attempt < attempts && !this.#isAlone())
+        await this.#untilNewController(values['controlled.shutdown.retry.backoff.ms']);
     }
     return false;
   }
@@ -395,10 +396,25 @@ export class ControlPlane {
     await this.#overrides.load();
   }
 
-  #pause(durationMs: number): Promise<void> {
+  /** There is nobody who could take anything over. */
+  #isAlone(): boolean {
+    for (const { id } of this.metadata.liveBrokers()) if (id !== this.brokerId) return false;
+    return true;
+  }
+
+  /** A pause that ends early when somebody becomes controller. */
+  #untilNewController(durationMs: number): Promise<void> {
     const { clock, timers } = this.#environment;
     return new Promise((resolve) => {
-      timers.wakeAt(millis(clock.now() + durationMs), resolve);
+      const finish = (): void => {
+        disarm();
+        forget?.();
+        resolve();
+      };
+      const disarm = timers.wakeAt(millis(clock.now() + durationMs), finish);
+      const forget = this.#host?.onController((controllerId) => {
+        if (controllerId !== null) finish();
+      });
     });
   }
 }

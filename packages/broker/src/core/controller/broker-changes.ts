@@ -6,7 +6,12 @@ import type { KafkaErrorName } from '@odradek/protocol';
 import { ask, type Procedure } from './commands.ts';
 import type { PartitionRecord, Replica } from './context.ts';
 import { failReplicaDeletions, resumeDeletions } from './deletion.ts';
-import { bringPartitionsOnline, movePartitions, toOnline } from './partition-states.ts';
+import {
+  bringPartitionsOnline,
+  movePartitions,
+  seizeLateChances,
+  toOnline,
+} from './partition-states.ts';
 import { moveReplicas, toOffline } from './replica-states.ts';
 import type { PartitionKey, RegisteredBroker, TopicPartition } from './state.ts';
 import type { Term } from './term.ts';
@@ -110,6 +115,7 @@ export function* loseReplicas(term: Term, replicas: readonly Replica[]): Procedu
     term,
     replicas.filter((replica) => !isDeleting(replica)),
   );
+  yield* seizeLateChances(term);
   yield* failReplicaDeletions(term, replicas.filter(isDeleting));
   if (leaderless.length > 0) return;
   batch.announce(context.brokers.keys(), []);

@@ -202,6 +202,12 @@ export class ControllerContext {
     return leader !== undefined && !this.isOnline(leader, partition.key);
   }
 
+  /** Without a leader although a member of its ISR is there. */
+  couldBeLed({ phase, key, stored, topic }: PartitionRecord): boolean {
+    if (phase !== 'offline' || stored === null || this.deleting.has(topic)) return false;
+    return stored.isr.some((id) => this.isOnline(id, key));
+  }
+
   leads(brokerId: number, partition: PartitionRecord): boolean {
     return brokerId !== NO_LEADER && partition.stored?.leader === brokerId;
   }

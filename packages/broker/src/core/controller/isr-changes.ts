@@ -8,6 +8,7 @@
 import type { KafkaErrorName } from '@odradek/protocol';
 import { ask, type Procedure, type StateWrite } from './commands.ts';
 import type { ControllerContext, PartitionRecord } from './context.ts';
+import { seizeLateChances } from './partition-states.ts';
 import { type LeaderAndIsr, RECOVERED, RECOVERING } from './state.ts';
 import type { AlteredPartition, Term } from './term.ts';
 
@@ -167,7 +168,9 @@ export function* followIsrChanges(term: Term): Procedure {
     const record = context.partition(topic, partition);
     if (record !== undefined) known.add(record);
   }
-  if (known.size > 0) yield* refresh(term, [...known]);
+  if (known.size === 0) return;
+  yield* refresh(term, [...known]);
+  yield* seizeLateChances(term);
 }
 
 /** Reads the states anew and tells everybody. */

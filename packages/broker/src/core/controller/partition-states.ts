@@ -51,6 +51,16 @@ export function* bringPartitionsOnline(term: Term): Procedure {
   yield* toOnline(term, waiting, 'loss');
 }
 
+/**
+ * A leader of an old Kafka that writes its ISR itself can enlarge it at the last moment, after no
+ * successor was found: then one of the new members can lead after all.
+ */
+export function* seizeLateChances(term: Term): Procedure {
+  const { context } = term;
+  const chances = [...context.partitions()].filter((partition) => context.couldBeLed(partition));
+  if (chances.length > 0) yield* toOnline(term, chances, 'loss');
+}
+
 /** Into a phase that needs no election. */
 export function movePartitions(
   term: Term,
@@ -78,16 +88,19 @@ function* storeFirstLeaders(term: Term, records: readonly PartitionRecord[]): Pr
   const { context } = term;
   const writes: StateWrite[] = [];
   const byKey = new Map<string, { record: PartitionRecord; state: LeaderAndIsr }>();
+  const lifeless: PartitionRecord[] = [];
   for (const record of records) {
     const { topic, partition, key, assignment } = record;
     const state = firstLeader(assignment.replicas, (id) => context.isOnline(id, key));
     if (state === null) {
-      term.note('warn', `${key} has no leader yet: none of its replicas is alive`);
+      lifeless.push(record);
       continue;
     }
     writes.push({ topic, partition, state, expectedPartitionEpoch: null });
     byKey.set(key, { record, state });
   }
+  if (lifeless.length > 0)
+    term.note('warn', `no leader yet, since no replica is alive, for ${listed(lifeless)}`);
   if (writes.length === 0) return;
   const { written } = yield* ask({ kind: 'writeStates', writes });
   const taken: PartitionRecord[] = [];
@@ -134,10 +147,11 @@ function* electOnce(
     reason === 'loss' ? yield* uncleanAllowed(term, electable) : (new Set() as ReadonlySet<string>);
   const writes: StateWrite[] = [];
   const byKey = new Map<string, { record: PartitionRecord; state: LeaderAndIsr }>();
+  const leaderless: PartitionRecord[] = [];
   for (const record of electable) {
     const state = elect(term, record, reason, unclean.has(record.topic));
     if (state === null) {
-      term.note('warn', `no leader can be elected for ${record.key} (${reason})`);
+      leaderless.push(record);
       continue;
     }
     const { topic, partition, key, stored } = record;
@@ -145,6 +159,8 @@ function* electOnce(
     writes.push({ topic, partition, state, expectedPartitionEpoch });
     byKey.set(key, { record, state });
   }
+  if (leaderless.length > 0)
+    term.note('warn', `no leader can be elected (${reason}) for ${listed(leaderless)}`);
   if (writes.length === 0) return [];
   const { written } = yield* ask({ kind: 'writeStates', writes });
   const again: PartitionRecord[] = [];
@@ -221,6 +237,15 @@ function install(
   batch.leaderAndIsr(recipients, record, false);
   if (state.leaderRecoveryState !== 0)
     term.note('warn', `${record.key}: unclean election of ${state.leader}, records may be lost`);
+}
+
+/** Partitions named in one line of the log; more are counted. */
+const NAMED_IN_LOG = 5;
+
+function listed(records: readonly PartitionRecord[]): string {
+  const named = records.slice(0, NAMED_IN_LOG).map(({ key }) => key);
+  const more = records.length - named.length;
+  return named.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function permitted(
