@@ -1,6 +1,6 @@
 /**
  * AlterPartition as each version has it. Leaders hand over topics with name and id, and the ISR with
- * and without broker epochs; a version has one of each.
+ * or without broker epochs; a version has one of each.
  */
 import type { alterPartitionRequest, InputOf } from '@odradek/protocol';
 
@@ -21,11 +21,22 @@ export function alterPartitionMessage(
       ...topic,
       partitions: topic.partitions.map((partition) => ({
         ...partition,
-        newIsr: version < EPOCHS_SINCE ? (partition.newIsr ?? []) : [],
-        newIsrWithEpochs: version < EPOCHS_SINCE ? [] : (partition.newIsrWithEpochs ?? []),
+        ...isrOf(partition, version),
         leaderRecoveryState:
           version < RECOVERY_STATE_SINCE ? 0 : (partition.leaderRecoveryState ?? 0),
       })),
     })),
   };
+}
+
+type PartitionInput = AlterPartitionInput['topics'][number]['partitions'][number];
+
+function isrOf({ newIsr = [], newIsrWithEpochs = [] }: PartitionInput, version: number) {
+  if (version < EPOCHS_SINCE) {
+    const ids = newIsr.length > 0 ? newIsr : newIsrWithEpochs.map(({ brokerId }) => brokerId);
+    return { newIsr: ids, newIsrWithEpochs: [] };
+  }
+  const states =
+    newIsrWithEpochs.length > 0 ? newIsrWithEpochs : newIsr.map((brokerId) => ({ brokerId }));
+  return { newIsr: [], newIsrWithEpochs: states };
 }

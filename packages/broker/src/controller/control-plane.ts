@@ -17,6 +17,7 @@ import {
 } from '@odradek/protocol';
 import { type Disarm, type Environment, millis } from '@odradek/runtime';
 import { allocateProducerIdsHandler } from '../api/allocate-producer-ids.ts';
+import { alterConfigsHandler, incrementalAlterConfigsHandler } from '../api/alter-configs.ts';
 import { alterPartitionHandler } from '../api/alter-partition.ts';
 import { controlledShutdownHandler } from '../api/controlled-shutdown.ts';
 import { createPartitionsHandler } from '../api/create-partitions.ts';
@@ -332,6 +333,8 @@ export class ControlPlane {
       },
     };
     const describeTopic: ConfigDescriber['topic'] = (settings) => describer.topic(settings);
+    const effective = this.#effective;
+    const settings = { brokerId, metadata, overrides, effective };
     const topicAdmin = { controller, admin, metadata, environment };
     return [
       metadataHandler({ metadata, clusterId, automatic }),
@@ -340,7 +343,9 @@ export class ControlPlane {
       createTopicsHandler({ ...topicAdmin, describeTopic }),
       deleteTopicsHandler(topicAdmin),
       describeConfigsHandler({ brokerId, metadata, overrides, describer }),
+      alterConfigsHandler(settings),
       createPartitionsHandler(topicAdmin),
+      incrementalAlterConfigsHandler(settings),
       alterPartitionHandler({ controller }),
       describeClusterHandler({ metadata, clusterId }),
       allocateProducerIdsHandler({ controller, session }),

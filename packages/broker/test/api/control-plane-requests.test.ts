@@ -543,6 +543,106 @@ describe('DescribeConfigs', () => {
   });
 });
 
+describe('changing settings', () => {
+  const change = (
+    resourceType: number,
+    resourceName: string,
+    ...configs: [string, number, string | null][]
+  ) => ({
+    resources: [
+      {
+        resourceType,
+        resourceName,
+        configs: configs.map(([name, configOperation, value]) => ({
+          name,
+          configOperation,
+          value,
+        })),
+      },
+    ],
+    validateOnly: false,
+  });
+  const stored = () =>
+    JSON.parse(cluster.service.text('/config/topics/t') ?? '{}').config as Record<string, string>;
+
+  test('set, delete, append and subtract; every broker hears of it', async () => {
+    await start(2);
+    await ask(1, apis.createTopics, 7, create([wanted('t', { replicationFactor: 2 })]));
+    await cluster.until(() => cluster.broker(2).plane.metadata.topic('t') !== undefined);
+    const first = await ask(
+      2,
+      apis.incrementalAlterConfigs,
+      1,
+      change(
+        2,
+        't',
+        ['retention.ms', 0, '5'],
+        ['segment.ms', 0, '6'],
+        ['cleanup.policy', 2, 'compact'],
+      ),
+    );
+    expect(first.responses).toMatchObject([{ errorCode: 0, errorMessage: null }]);
+    expect(stored()).toEqual({
+      'retention.ms': '5',
+      'segment.ms': '6',
+      'cleanup.policy': 'delete,compact',
+    });
+    await cluster.until(() => cluster.broker(1).plane.logConfigOf('t').retentionMs === 5);
+    await cluster.until(() => cluster.broker(2).plane.logConfigOf('t').retentionMs === 5);
+    await ask(
+      2,
+      apis.incrementalAlterConfigs,
+      0,
+      change(2, 't', ['retention.ms', 1, null], ['cleanup.policy', 3, 'delete']),
+    );
+    expect(stored()).toEqual({ 'segment.ms': '6', 'cleanup.policy': 'compact' });
+  });
+
+  test('AlterConfigs replaces all of them; only looking changes nothing', async () => {
+    await start(1);
+    await ask(1, apis.createTopics, 7, create([wanted('t')]));
+    const replace = (name: string, value: string, validateOnly: boolean) => ({
+      resources: [{ resourceType: 2, resourceName: 't', configs: [{ name, value }] }],
+      validateOnly,
+    });
+    await ask(1, apis.alterConfigs, 2, replace('retention.ms', '5', false));
+    await ask(1, apis.alterConfigs, 0, replace('segment.ms', '6', false));
+    const looked = await ask(1, apis.alterConfigs, 1, replace('segment.ms', '7', true));
+    expect(looked.responses).toMatchObject([{ errorCode: 0 }]);
+    expect(stored()).toEqual({ 'segment.ms': '6' });
+  });
+
+  test.each([
+    [2, 'none', ['retention.ms', 0, '5'], 'UNKNOWN_TOPIC_OR_PARTITION'],
+    [2, 't', ['nope', 0, '5'], 'INVALID_CONFIG'],
+    [2, 't', ['retention.ms', 0, 'x'], 'INVALID_CONFIG'],
+    [2, 't', ['retention.ms', 0, null], 'INVALID_REQUEST'],
+    [2, 't', ['retention.ms', 2, '5'], 'INVALID_CONFIG'],
+    [2, 't', ['retention.ms', 9, '5'], 'INVALID_REQUEST'],
+    [4, '7', ['log.retention.ms', 0, '5'], 'INVALID_REQUEST'],
+    [4, '', ['broker.id', 0, '5'], 'INVALID_REQUEST'],
+    [4, '', ['log.retention.ms', 0, 'x'], 'INVALID_CONFIG'],
+    [16, '', ['x', 0, '5'], 'INVALID_REQUEST'],
+  ] as const)('refuses for %i "%s": %j', async (type, name, config, error) => {
+    await start(1);
+    await ask(1, apis.createTopics, 7, create([wanted('t')]));
+    const request = change(type, name, [...config]);
+    const answer = await ask(1, apis.incrementalAlterConfigs, 1, request);
+    expect(answer.responses).toMatchObject([{ errorCode: errorCodes[error] }]);
+    expect(stored()).toBeUndefined();
+  });
+
+  test('a default for all topics, for all brokers and for one', async () => {
+    await start(1);
+    await ask(1, apis.createTopics, 7, create([wanted('t')]));
+    const { plane } = cluster.broker(1);
+    await ask(1, apis.incrementalAlterConfigs, 1, change(4, '', ['log.retention.ms', 0, '5']));
+    await cluster.until(() => plane.logConfigOf('t').retentionMs === 5);
+    await ask(1, apis.incrementalAlterConfigs, 1, change(4, '1', ['log.retention.ms', 0, '6']));
+    await cluster.until(() => plane.logConfigOf('t').retentionMs === 6);
+  });
+});
+
 test.each([0, 1])('DescribeCluster v%i', async (version) => {
   await start(2);
   const answer = await ask(2, apis.describeCluster, version, {
