@@ -1,7 +1,13 @@
 /**
  * A broker from its configuration. Wires, and decides nothing.
  */
-import type { Environment, OdradekError } from '@odradek/runtime';
+import {
+  type DelaySource,
+  type Environment,
+  Metrics,
+  type OdradekError,
+  watchEventLoop,
+} from '@odradek/runtime';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { BrokerServer } from './server/broker-server.ts';
 
@@ -10,6 +16,7 @@ export interface RunningBroker {
   readonly clusterId: string;
   /** The ports that are bound, by listener name. */
   readonly ports: ReadonlyMap<string, number>;
+  readonly metrics: Metrics;
   /** Resolves when the broker could not go on by itself; the caller stops it then. */
   readonly failure: Promise<OdradekError>;
   /** Hands leadership over, answers what is running, and puts everything away in order. */
@@ -17,6 +24,10 @@ export interface RunningBroker {
 }
 
 export interface StartOptions {
+  /** Where the broker's metrics go; its own registry when not given. */
+  readonly metrics?: Metrics;
+  /** Measures how long the event loop keeps others waiting; not watched when not given. */
+  readonly eventLoopDelay?: DelaySource;
   /** Calls the start off while it waits for the coordination service. */
   readonly interrupted?: AbortSignal;
 }
@@ -29,17 +40,25 @@ export interface StartOptions {
 export async function startBroker(
   environment: Environment,
   config: BrokerConfig,
-  { interrupted }: StartOptions = {},
+  options: StartOptions = {},
 ): Promise<RunningBroker> {
   const log = environment.log.child('broker');
-  const server = new BrokerServer({ ...environment, log }, config, interrupted);
+  const { metrics = new Metrics(), eventLoopDelay } = options;
+  const server = new BrokerServer({ ...environment, log }, config, options.interrupted);
+  server.declareMetrics(metrics);
   await server.start();
+  const endWatch =
+    eventLoopDelay === undefined
+      ? () => {}
+      : watchEventLoop(eventLoopDelay, environment, log, metrics);
   return {
     brokerId: server.brokerId,
     clusterId: server.clusterId,
     ports: server.ports,
     failure: server.failure,
+    metrics,
     async stop() {
+      endWatch();
       await server.stop();
       log.info('stopped');
     },

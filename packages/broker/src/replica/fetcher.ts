@@ -291,7 +291,7 @@ export class Fetcher {
           partition.log.logEndOffset,
           own,
         );
-        await this.#truncate(partition, offset);
+        await this.#converge(following, offset);
         return;
       }
       await this.#append(partition, fetched.records ?? NOTHING);
@@ -322,6 +322,15 @@ export class Fetcher {
       error,
     });
     following.resumesAtMs = this.#options.clock.now() + this.#options.backoffMs;
+  }
+
+  /** Cuts the log to where the leader's may be the same; when that changes nothing, not at once again. */
+  async #converge(following: Following, offset: number): Promise<void> {
+    const { log } = following.partition;
+    const { logEndOffset, latestEpoch } = log;
+    await this.#truncate(following.partition, offset);
+    if (log.logEndOffset === logEndOffset && log.latestEpoch === latestEpoch)
+      this.#setAside(following, new KafkaError('UNKNOWN_LEADER_EPOCH', 'the logs do not converge'));
   }
 
   async #truncate(partition: Partition, offset: number): Promise<void> {

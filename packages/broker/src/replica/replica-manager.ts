@@ -196,6 +196,19 @@ export class ReplicaManager implements ReplicaLookup {
     return { leaderId: isNewer ? held.leaderId : (known?.leader ?? -1), leaderEpoch };
   }
 
+  /** How many partitions this broker leads and follows, and how they are. */
+  counts(): { led: number; followed: number; offline: number; underReplicated: number } {
+    const counts = { led: 0, followed: 0, offline: 0, underReplicated: 0 };
+    for (const { leader, isFollower, isOffline } of this.#partitions.values()) {
+      if (leader !== null) counts.led += 1;
+      if (leader !== null && leader.isr.length < leader.replicas.length)
+        counts.underReplicated += 1;
+      if (isFollower) counts.followed += 1;
+      if (isOffline) counts.offline += 1;
+    }
+    return counts;
+  }
+
   // Requests.
 
   /**

@@ -10,7 +10,13 @@
  */
 import type { CoordinatorSession } from '@odradek/client';
 import { crc32cImplementation, zstdReady } from '@odradek/protocol';
-import { type Environment, Lifecycle, OdradekError, type Service } from '@odradek/runtime';
+import {
+  type Environment,
+  Lifecycle,
+  type Metrics,
+  OdradekError,
+  type Service,
+} from '@odradek/runtime';
 import { apiVersionsHandler } from '../api/api-versions.ts';
 import { ApiRegistry } from '../api/registry.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
@@ -20,6 +26,7 @@ import { recordedBrokerId } from '../log/meta-properties.ts';
 import { awaitMetadata } from '../metadata/await-metadata.ts';
 import { Acceptor } from '../network/acceptor.ts';
 import { ByteBudget } from '../network/byte-budget.ts';
+import { declareBrokerMetrics } from './broker-metrics.ts';
 import { groupSettings, logSettings, networkSettings } from './broker-settings.ts';
 import { openCoordinatorSession } from './coordinator-link.ts';
 import { type DataPlane, dataPlane } from './data-plane.ts';
@@ -31,6 +38,8 @@ const ACQUAINTED_MS = 10_000;
 const ANSWER_GRACE_MS = 1_000;
 /** Closing logs forces them to the medium: that may take its time, and is worth waiting for. */
 const LOG_CLOSE_TIMEOUT_MS = 300_000;
+
+const NO_PARTITIONS = { led: 0, followed: 0, offline: 0, underReplicated: 0 } as const;
 
 /** Every log directory has failed: nothing is left to serve. */
 export class NoLogDirectoryLeft extends OdradekError {
@@ -51,6 +60,11 @@ class Slot<Part> {
   set(part: Part): Part {
     this.#part = part;
     return part;
+  }
+
+  /** Null before its start. */
+  get orNull(): Part | null {
+    return this.#part;
   }
 
   get now(): Part {
@@ -87,7 +101,7 @@ export class BrokerServer {
     this.#network = networkSettings(config);
     this.#requests = new ByteBudget(
       this.#network.requestBytesMax,
-      () => this.#logs.now.overLimit, // A disk that does not keep up.
+      () => this.#logs.orNull?.overLimit ?? false, // A disk that does not keep up.
     );
     this.#answers = new ByteBudget(this.#network.answerBytesMax);
     this.failure = new Promise((resolve) => {
@@ -126,6 +140,18 @@ export class BrokerServer {
     const knowsItself = (): boolean => metadata.liveBroker(brokerId) !== undefined;
     if (await awaitMetadata(metadata, this.#environment, ACQUAINTED_MS, knowsItself)) return;
     this.#environment.log.warn('the controller has not introduced this broker to the cluster yet');
+  }
+
+  /** Before the start all of them are 0. */
+  declareMetrics(metrics: Metrics): void {
+    declareBrokerMetrics(metrics, {
+      connections: () => this.#acceptor.orNull?.connectionCount ?? 0,
+      requestBytes: () => this.#requests.usedBytes,
+      answerBytes: () => this.#answers.usedBytes,
+      logPendingBytes: () => this.#logs.orNull?.pendingBytes ?? 0,
+      partitions: () => this.#data.orNull?.replicas.counts() ?? NO_PARTITIONS,
+      isController: () => this.#plane.orNull?.isController ?? false,
+    });
   }
 
   stop(): Promise<void> {

@@ -17,13 +17,9 @@ import { isInternalTopic } from '../core/controller/topic-names.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { ByteBudget } from '../network/byte-budget.ts';
 import { ControlledReplicas } from '../replica/controlled-replicas.ts';
-import type { AlterPartition } from '../replica/isr-changes.ts';
 import { ReplicaManager } from '../replica/replica-manager.ts';
 import { connectToSource } from '../replica/source-connection.ts';
 import { replicaSettings } from './broker-settings.ts';
-
-/** The new ISR is written with the epochs of its members from this version on. */
-const ISR_WITH_EPOCHS_SINCE = 3;
 
 export interface DataPlaneParts {
   readonly environment: Environment;
@@ -54,7 +50,8 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
     fenced: () => session.inDoubt,
     brokerEpoch: () => plane.brokerEpoch(),
     minInsyncReplicasOf: (topic) => plane.minInsyncReplicasOf(topic),
-    alterPartition: alterPartitionThrough(plane, config.controlVersions.alterPartition),
+    alterPartition: (topics) =>
+      plane.alterPartition({ brokerId, brokerEpoch: plane.brokerEpoch() ?? -1, topics }),
     connectTo: (sourceId) =>
       connectToSource(sourceId, {
         brokerId,
@@ -87,22 +84,4 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       stopReplicaHandler({ controlled }),
     ],
   };
-}
-
-/** Versions differ in the form of the new ISR; the one that is not asked for must stay away. */
-function alterPartitionThrough(plane: ControlPlane, version: number): AlterPartition {
-  return (topics) =>
-    plane.alterPartition({
-      brokerId: plane.brokerId,
-      brokerEpoch: plane.brokerEpoch() ?? -1,
-      topics: topics.map((topic) => ({
-        ...topic,
-        partitions: topic.partitions.map(
-          ({ newIsr = [], newIsrWithEpochs = [], ...partition }) => ({
-            ...partition,
-            ...(version >= ISR_WITH_EPOCHS_SINCE ? { newIsrWithEpochs } : { newIsr }),
-          }),
-        ),
-      })),
-    });
 }

@@ -173,6 +173,8 @@ test('a broker that is ready knows itself, serves what it advertises, and stops 
     apis.createTopics,
   ])
     expect(keys).toContain(api.key);
+  expect(broker.metrics.valueOf('broker_partitions_led')).toBe(1);
+  expect(broker.metrics.valueOf('broker_is_controller')).toBe(1);
   await broker.stop();
   expect(lines.at(-1)?.message).toBe('stopped');
 });
