@@ -123,6 +123,11 @@ function checkCombinations(config: Raw): void {
       'offsets.commit.required.acks',
       'must be -1, or from 0 to offsets.topic.replication.factor',
     );
+  // Whoever asks for protection must not be served without it.
+  if (values['zookeeper.set.acl'])
+    throw config.refuse('zookeeper.set.acl', 'protected znodes are not supported yet');
+  if (values['authorizer.class.name'] !== '')
+    throw config.refuse('authorizer.class.name', 'access control is not supported yet');
   if (values['log.dirs']?.length === 0)
     throw config.refuse('log.dirs', 'must name at least one folder');
   if (values['group.min.session.timeout.ms'] > values['group.max.session.timeout.ms'])

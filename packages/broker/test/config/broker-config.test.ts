@@ -91,6 +91,8 @@ test.each([
   ['broker.id=2000', /must not exceed reserved\.broker\.max\.id \(1000\)/],
   ['zookeeper.connect=', /zookeeper\.connect=.*must name the coordination service/],
   ['inter.broker.protocol.version=2.7', /from 2\.8 to 3\.9/],
+  ['zookeeper.set.acl=true', /not supported yet/],
+  ['authorizer.class.name=kafka.security.authorizer.AclAuthorizer', /not supported yet/],
   ['num.partitions=none', /num\.partitions=none: must be an integer at least 1/],
 ])('refuses %s', (text, message) => {
   expect(() => read(text)).toThrow(ConfigError);
