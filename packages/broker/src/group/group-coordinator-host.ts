@@ -17,6 +17,7 @@ import type {
   SyncRequest,
   SyncResult,
 } from '../core/group/group-types.ts';
+import { groupLimits, Room } from '../core/group/limits.ts';
 import { type CommittedOffset, OffsetTable } from '../core/group/offsets.ts';
 import { groupRecord, offsetRecord } from '../core/group/records.ts';
 import { HostedGroup } from './hosted-group-host.ts';
@@ -89,6 +90,7 @@ export class GroupCoordinator {
   readonly #config: GroupCoordinatorConfig;
   readonly #topic: OffsetsTopic;
   readonly #owned = new Map<number, Owned>();
+  readonly #room = new Room(groupLimits.groupsMaxBytes);
   #running = true;
   #disarmExpiry: () => void = () => undefined;
 
@@ -173,6 +175,8 @@ export class GroupCoordinator {
       options: {
         initialRebalanceDelayMs: this.#config.initialRebalanceDelayMs,
         maxSize: this.#config.maxGroupSize,
+        limits: groupLimits,
+        room: this.#room,
       },
       store: (snapshot) =>
         this.#write(owned, [groupRecord(groupId, snapshot, this.#environment.clock.wallTime())]),

@@ -2,6 +2,7 @@
  * What goes into a group, what comes out, and what is stored and shown of it. group.ts decides.
  */
 import type { KafkaErrorName } from '@odradek/protocol';
+import type { GroupLimits, Room } from './limits.ts';
 import type { MemberProtocol, ReplyId } from './members.ts';
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
@@ -11,6 +12,9 @@ export interface GroupOptions {
   readonly initialRebalanceDelayMs: number;
   /** Most members of a group. */
   readonly maxSize: number;
+  readonly limits: GroupLimits;
+  /** Shared by the groups of a coordinator. */
+  readonly room: Room;
 }
 
 export interface JoinRequest {

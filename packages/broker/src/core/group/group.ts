@@ -12,10 +12,29 @@
  * hands in the assignment (SyncGroup parks) and it is stored before anybody sees it.
  *
  * Pure: the host carries out the effects, stores group records in __consumer_offsets and says when that is done.
- * Committed offsets are not here (offsets.ts); which broker is the coordinator is the host's affair.
+ * How long each phase waits is in join-phase.ts and sync-phase.ts, who may do what in admission.ts, the shape of
+ * answers in generation.ts. Committed offsets are not here (offsets.ts); which broker is the coordinator is the host's
+ * affair.
  */
 import type { KafkaErrorName } from '@odradek/protocol';
 import { type Machine, type Millis, millis, type Tick } from '@odradek/runtime';
+import {
+  committingMember,
+  type GroupView,
+  identify,
+  joinRefusal,
+  memberOfGeneration,
+  syncingMember,
+} from './admission.ts';
+import {
+  type Generation,
+  joinAnswer,
+  NO_GENERATION,
+  refusedJoin,
+  refusedSync,
+  snapshotOfGroup,
+  syncAnswer,
+} from './generation.ts';
 import type {
   GroupEffect,
   GroupInput,
@@ -26,52 +45,51 @@ import type {
   JoinResult,
   MemberIdentity,
   SyncRequest,
-  SyncResult,
 } from './group-types.ts';
+import { HandedOutIds } from './handed-out-ids.ts';
+import { JoinPhase } from './join-phase.ts';
 import {
+  isParked,
   type Member,
   Members,
-  metadataFor,
   NO_ASSIGNMENT,
   type ReplyId,
   sameProtocols,
 } from './members.ts';
+import { SyncPhase } from './sync-phase.ts';
 
 /** A new member that waits for its first join to complete is kept this long, in place of its own session time-out. */
 const NEW_MEMBER_SESSION_MS = 5 * 60_000;
-const NO_GENERATION = -1;
 
-/** The static member that waits for its new id to be stored before it is answered. */
-interface PendingStore {
-  readonly store: number;
-  readonly generation: number;
-  readonly assignments: ReadonlyMap<string, Buffer> | null;
-  readonly answer: { readonly reply: ReplyId; readonly result: JoinResult } | null;
-}
+/** What follows when a group record has been written, or could not be. */
+type PendingStore = Readonly<
+  /** The group is empty: nobody waits. */
+  | { kind: 'empty' }
+  | { kind: 'assignment'; generationId: number; assignments: ReadonlyMap<string, Buffer> }
+  /** A static member came back and waits for its new id to be stored. */
+  | { kind: 'return'; reply: ReplyId; result: JoinResult; replaced: Member }
+>;
 
 export class Group implements Machine<GroupInput, GroupEffect> {
   readonly groupId: string;
   readonly #options: GroupOptions;
-  readonly #members = new Members();
-  /** Ids that were handed out and have not joined yet, with the time at which they are forgotten. */
-  readonly #pendingMembers = new Map<string, Millis>();
-  /** Members of this generation whose SyncGroup is still missing. */
-  readonly #pendingSync = new Set<string>();
+  readonly #members: Members;
+  readonly #handedOut: HandedOutIds;
+  readonly #joinPhase = new JoinPhase();
+  readonly #syncPhase = new SyncPhase();
   readonly #pendingStores = new Map<number, PendingStore>();
   #state: GroupState = 'Empty';
-  #generation = 0;
-  #protocolType: string | null = null;
-  #protocolName: string | null = null;
-  #leader: string | null = null;
-  #joinDeadline: Millis | null = null;
-  /** The first rebalance of an empty group waits for more members; this is how much longer it may. */
-  #initialDelay: { remainingMs: number; newMembers: boolean } | null = null;
-  #syncDeadline: Millis | null = null;
+  #agreed: Generation = NO_GENERATION;
   #nextStore = 1;
+  /** The time and the effects of the step that is being made. */
+  #now: Millis = millis(0);
+  #effects: GroupEffect[] = [];
 
   constructor(groupId: string, options: GroupOptions) {
     this.groupId = groupId;
     this.#options = options;
+    this.#members = new Members(options.room);
+    this.#handedOut = new HandedOutIds(options.limits.handedOutIdsMax, options.room);
   }
 
   /** A group as it was stored: Stable with its members, whose sessions start anew, or Empty. */
@@ -81,22 +99,23 @@ export class Group implements Machine<GroupInput, GroupEffect> {
     stored: Omit<GroupSnapshot, 'state'>,
     now: Millis,
   ): Group {
+    const { generation, protocolType, protocolName, leader, members } = stored;
     const group = new Group(groupId, options);
-    group.#generation = stored.generation;
-    group.#protocolType = stored.protocolType;
-    group.#protocolName = stored.protocolName;
-    group.#leader = stored.leader;
-    group.#state = stored.members.length === 0 ? 'Empty' : 'Stable';
-    for (const { metadata, ...member } of stored.members) {
+    group.#now = now;
+    group.#agreed = { id: generation, protocolType, protocolName, leader };
+    group.#state = members.length === 0 ? 'Empty' : 'Stable';
+    for (const { metadata, ...member } of members) {
       group.#members.add({
         ...member,
-        protocols: stored.protocolName === null ? [] : [{ name: stored.protocolName, metadata }],
+        protocols: protocolName === null ? [] : [{ name: protocolName, metadata }],
         join: null,
         sync: null,
         isNew: false,
         expiresAt: millis(now + member.sessionTimeoutMs),
       });
     }
+    // The limit was lowered: members can commit and come again, as far as there is place.
+    if (group.#members.size > options.maxSize) group.#rebalance();
     return group;
   }
 
@@ -105,180 +124,140 @@ export class Group implements Machine<GroupInput, GroupEffect> {
   }
 
   get generation(): number {
-    return this.#generation;
+    return this.#agreed.id;
   }
 
   get protocolType(): string | null {
-    return this.#protocolType;
+    return this.#agreed.protocolType;
   }
 
   /** Nobody is in it, and nobody is about to be. */
   get isVacant(): boolean {
-    return this.#members.size === 0 && this.#pendingMembers.size === 0;
+    return this.#members.size === 0 && this.#handedOut.size === 0;
   }
 
   snapshot(): GroupSnapshot {
-    return this.#snapshot(null);
+    return snapshotOfGroup(this.#state, this.#agreed, this.#members, null);
   }
 
   step(input: GroupInput | Tick, now: Millis): readonly GroupEffect[] {
     const effects: GroupEffect[] = [];
+    this.#effects = effects;
+    this.#now = now;
     switch (input.kind) {
       case 'join':
-        this.#join(input.reply, input.request, now, effects);
+        this.#join(input.reply, input.request);
         break;
       case 'sync':
-        this.#sync(input.reply, input.request, now, effects);
+        this.#sync(input.reply, input.request);
         break;
-      case 'leave':
-        effects.push({
-          kind: 'left',
-          reply: input.reply,
-          errors: input.members.map((identity) => this.#leave(identity, now, effects)),
-        });
+      case 'leave': {
+        const errors = input.members.map((identity) => this.#leave(identity));
+        effects.push({ kind: 'left', reply: input.reply, errors });
         break;
+      }
       case 'stored':
-        this.#stored(input.store, input.error, now, effects);
+        this.#stored(input.store, input.error);
         break;
       case 'unload':
-        this.#end('NOT_COORDINATOR', effects);
+        this.#end('NOT_COORDINATOR');
         break;
       case 'die':
-        this.#end('COORDINATOR_NOT_AVAILABLE', effects);
+        this.#end('COORDINATOR_NOT_AVAILABLE');
         break;
       case 'tick':
-        this.#tick(now, effects);
+        this.#tick();
         break;
     }
     return effects;
   }
 
   deadline(): Millis | null {
-    let next = this.#joinDeadline;
-    const consider = (at: Millis | null): void => {
+    let next: Millis | null = null;
+    for (const at of [
+      this.#joinPhase.deadline,
+      this.#syncPhase.deadline,
+      this.#handedOut.firstExpiry(),
+      this.#members.firstExpiry(),
+    ]) {
       if (at !== null && (next === null || at < next)) next = at;
-    };
-    consider(this.#syncDeadline);
-    for (const at of this.#pendingMembers.values()) consider(at);
-    for (const member of this.#members.all()) {
-      if (!isParked(member)) consider(member.expiresAt);
     }
     return next;
   }
 
   /** Answers a heartbeat, and believes the member alive for another session. */
   heartbeat(identity: MemberIdentity, generationId: number, now: Millis): KafkaErrorName {
-    if (this.#state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE';
-    const member = this.#identify(identity);
+    const member = memberOfGeneration(this.#view(), identity, generationId);
     if (typeof member === 'string') return member;
-    if (generationId !== this.#generation) return 'ILLEGAL_GENERATION';
-    if (this.#state === 'Empty') return 'UNKNOWN_MEMBER_ID';
-    this.#heard(member, now);
+    this.#now = now;
+    this.#heard(member);
     return this.#state === 'PreparingRebalance' ? 'REBALANCE_IN_PROGRESS' : 'NONE';
   }
 
   /** Tells whether an offset commit may be written, and counts it as a sign of life. */
   admitCommit(identity: MemberIdentity, generationId: number, now: Millis): KafkaErrorName {
-    if (this.#state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE';
-    const anonymous = identity.memberId === '' && identity.instanceId === null;
-    if (generationId < 0 && anonymous) {
-      return this.#state === 'Empty' ? 'NONE' : 'UNKNOWN_MEMBER_ID';
-    }
-    if (generationId < 0 && this.#state === 'Empty') return 'NONE';
-    const member = this.#identify(identity);
+    const member = committingMember(this.#view(), identity, generationId);
     if (typeof member === 'string') return member;
-    if (generationId !== this.#generation) return 'ILLEGAL_GENERATION';
-    if (this.#state === 'CompletingRebalance') return 'REBALANCE_IN_PROGRESS';
-    this.#heard(member, now);
+    this.#now = now;
+    if (member !== null) this.#heard(member);
     return 'NONE';
   }
 
   // ---- joining -----------------------------------------------------------------------------------------------
 
-  #join(reply: ReplyId, request: JoinRequest, now: Millis, effects: GroupEffect[]): void {
-    const refuse = (error: KafkaErrorName, memberId = request.memberId): void => {
-      effects.push({ kind: 'joined', reply, result: refusedJoin(error, memberId) });
-    };
-    if (this.#state === 'Dead') {
-      refuse('COORDINATOR_NOT_AVAILABLE');
+  #join(reply: ReplyId, request: JoinRequest): void {
+    const { memberId } = request;
+    const refusal = joinRefusal(this.#view(), request, this.#options);
+    if (refusal !== null) {
+      const full = refusal === 'GROUP_MAX_SIZE_REACHED';
+      // The last to join again of a group that is too large has no place in it any more.
+      if (full && this.#state === 'PreparingRebalance') this.#remove(memberId);
+      this.#refuseJoin(reply, refusal, full ? '' : memberId);
       return;
     }
-    if (!this.#accepts(request)) {
-      this.#remove(request.memberId, now, effects);
-      refuse('GROUP_MAX_SIZE_REACHED');
+    if (memberId === '') {
+      this.#joinNew(reply, request);
       return;
     }
-    if (!this.#canSpeakWith(request)) {
-      refuse('INCONSISTENT_GROUP_PROTOCOL');
+    if (request.instanceId === null && this.#handedOut.take(memberId)) {
+      this.#addAndRebalance(reply, request, memberId);
       return;
     }
-
-    if (request.memberId === '') {
-      this.#joinNew(reply, request, now, effects);
-      return;
-    }
-    if (this.#pendingMembers.delete(request.memberId)) {
-      this.#addAndRebalance(reply, request, request.memberId, now, effects);
-      return;
-    }
-    const member = this.#identify(request);
+    const member = identify(this.#members, request);
     if (typeof member === 'string') {
-      refuse(member);
+      this.#refuseJoin(reply, member, memberId);
       return;
     }
-    switch (this.#state) {
-      case 'PreparingRebalance':
-        this.#rejoin(reply, member, request, now, effects);
-        return;
-      case 'CompletingRebalance':
-        // The answer to its join got lost, or its wishes changed.
-        if (sameProtocols(member.protocols, request.protocols)) {
-          this.#answerAgain(reply, member, now, effects);
-          return;
-        }
-        this.#rejoin(reply, member, request, now, effects);
-        return;
-      case 'Stable':
-        if (
-          member.memberId === this.#leader ||
-          !sameProtocols(member.protocols, request.protocols)
-        ) {
-          this.#rejoin(reply, member, request, now, effects);
-          return;
-        }
-        this.#answerAgain(reply, member, now, effects);
-        return;
-      default:
-        refuse('UNKNOWN_MEMBER_ID');
+    if (this.#mayKeepGeneration(member, request)) {
+      this.#heard(member);
+      const result = this.#joinResult(member, this.#leads(member));
+      this.#effects.push({ kind: 'joined', reply, result });
+      return;
+    }
+    // A second JoinGroup of the same member: the first one's connection is gone or will be.
+    this.#answerJoin(member, 'REBALANCE_IN_PROGRESS');
+    const { protocols, sessionTimeoutMs, rebalanceTimeoutMs } = request;
+    this.#members.change(member, { protocols, sessionTimeoutMs, rebalanceTimeoutMs });
+    member.join = reply;
+    this.#rebalance();
+  }
+
+  #joinNew(reply: ReplyId, request: JoinRequest): void {
+    const { instanceId, freshMemberId, sessionTimeoutMs } = request;
+    const oldSelf = this.#members.get(this.#members.ofInstance(instanceId) ?? '');
+    if (oldSelf !== undefined) {
+      this.#return(reply, request, oldSelf);
+    } else if (instanceId === null && request.requiresKnownMemberId) {
+      this.#handedOut.add(freshMemberId, millis(this.#now + sessionTimeoutMs));
+      this.#refuseJoin(reply, 'MEMBER_ID_REQUIRED', freshMemberId);
+    } else {
+      this.#addAndRebalance(reply, request, freshMemberId);
     }
   }
 
-  #joinNew(reply: ReplyId, request: JoinRequest, now: Millis, effects: GroupEffect[]): void {
-    const replaced = this.#members.ofInstance(request.instanceId);
-    if (replaced !== undefined) {
-      this.#replaceStatic(reply, request, replaced, now, effects);
-      return;
-    }
-    if (request.instanceId === null && request.requiresKnownMemberId) {
-      this.#pendingMembers.set(request.freshMemberId, millis(now + request.sessionTimeoutMs));
-      effects.push({
-        kind: 'joined',
-        reply,
-        result: refusedJoin('MEMBER_ID_REQUIRED', request.freshMemberId),
-      });
-      return;
-    }
-    this.#addAndRebalance(reply, request, request.freshMemberId, now, effects);
-  }
-
-  #addAndRebalance(
-    reply: ReplyId,
-    request: JoinRequest,
-    memberId: string,
-    now: Millis,
-    effects: GroupEffect[],
-  ): void {
-    if (this.#members.size === 0) this.#protocolType = request.protocolType;
+  #addAndRebalance(reply: ReplyId, request: JoinRequest, memberId: string): void {
+    const { protocolType } = request;
+    if (this.#members.size === 0) this.#agreed = { ...this.#agreed, protocolType };
     this.#members.add({
       memberId,
       instanceId: request.instanceId,
@@ -291,497 +270,314 @@ export class Group implements Machine<GroupInput, GroupEffect> {
       join: reply,
       sync: null,
       isNew: true,
-      expiresAt: millis(now + NEW_MEMBER_SESSION_MS),
+      expiresAt: millis(this.#now + NEW_MEMBER_SESSION_MS),
     });
-    this.#leader ??= memberId;
-    if (this.#initialDelay !== null) this.#initialDelay.newMembers = true;
-    this.#rebalance(now, effects);
+    if (this.#agreed.leader === null) this.#follow(memberId);
+    this.#joinPhase.memberCame();
+    this.#rebalance();
   }
 
-  #rejoin(
-    reply: ReplyId,
-    member: Member,
-    request: JoinRequest,
-    now: Millis,
-    effects: GroupEffect[],
-  ): void {
-    // A second JoinGroup of the same member: the first one's connection is gone or will be.
-    if (member.join !== null) this.#answerJoin(member, 'REBALANCE_IN_PROGRESS', effects);
-    member.protocols = request.protocols;
-    member.sessionTimeoutMs = request.sessionTimeoutMs;
-    member.rebalanceTimeoutMs = request.rebalanceTimeoutMs;
-    member.join = reply;
-    this.#rebalance(now, effects);
+  /** Tells whether a member that joins again can go on with this generation: its answer got lost. */
+  #mayKeepGeneration(member: Member, { protocols }: JoinRequest): boolean {
+    if (!sameProtocols(member.protocols, protocols)) return false;
+    if (this.#state === 'CompletingRebalance') return true;
+    // The leader of a stable group means to rebalance: what the group reads has changed.
+    return this.#state === 'Stable' && !this.#leads(member);
   }
+
+  // ---- static members that come back -------------------------------------------------------------------------
 
   /** A static member came back under a new id: its old self is fenced, and often nobody else need notice. */
-  #replaceStatic(
-    reply: ReplyId,
-    request: JoinRequest,
-    oldId: string,
-    now: Millis,
-    effects: GroupEffect[],
-  ): void {
-    const old = this.#members.remove(oldId);
-    if (old === undefined) return;
-    if (old.join !== null) this.#answerJoin(old, 'FENCED_INSTANCE_ID', effects);
-    if (old.sync !== null) this.#answerSync(old, 'FENCED_INSTANCE_ID', effects);
-    this.#pendingSync.delete(oldId);
-    const memberId = request.freshMemberId;
-    const member: Member = {
-      ...old,
-      memberId,
+  #return(reply: ReplyId, request: JoinRequest, replaced: Member): void {
+    if (this.#pendingStores.size >= this.#options.limits.returnsInFlightMax) {
+      this.#refuseJoin(reply, 'COORDINATOR_NOT_AVAILABLE', '');
+      return;
+    }
+    this.#answerJoin(replaced, 'FENCED_INSTANCE_ID');
+    this.#answerSync(replaced, 'FENCED_INSTANCE_ID');
+    const led = this.#leads(replaced);
+    const member = this.#replace(replaced, {
+      ...replaced,
+      memberId: request.freshMemberId,
       clientId: request.clientId,
       clientHost: request.clientHost,
       protocols: request.protocols,
       sessionTimeoutMs: request.sessionTimeoutMs,
       rebalanceTimeoutMs: request.rebalanceTimeoutMs,
-      join: null,
-      sync: null,
-      expiresAt: millis(now + request.sessionTimeoutMs),
-    };
-    this.#members.add(member);
-    const wasLeader = this.#leader === oldId;
-    if (wasLeader) this.#leader = memberId;
-    if (this.#state !== 'Stable' || this.#members.electProtocol() !== this.#protocolName) {
+    });
+    const goesOn =
+      this.#state === 'Stable' && this.#members.electProtocol() === this.#agreed.protocolName;
+    if (!goesOn) {
       member.join = reply;
-      member.expiresAt = millis(now + NEW_MEMBER_SESSION_MS);
-      this.#rebalance(now, effects);
+      member.expiresAt = millis(this.#now + NEW_MEMBER_SESSION_MS);
+      this.#rebalance();
       return;
     }
-    // Before v9 the old leader's id is named, so that the returning leader does not compute a new assignment.
-    const mayLead = request.canSkipAssignment;
-    const result: JoinResult = {
-      error: 'NONE',
-      generationId: this.#generation,
-      protocolType: this.#protocolType,
-      protocolName: this.#protocolName,
-      leader: (wasLeader && !mayLead ? oldId : this.#leader) ?? '',
-      memberId,
-      skipAssignment: wasLeader && mayLead,
-      members: wasLeader && mayLead ? this.#roster() : [],
-    };
-    this.#store(effects, null, { reply, result });
+    const skips = led && request.canSkipAssignment;
+    const result = { ...this.#joinResult(member, skips), skipAssignment: skips };
+    // Before v9 the old self is named as leader, so that the new one does not compute an assignment nobody takes.
+    if (led && !skips) result.leader = replaced.memberId;
+    this.#store({ kind: 'return', reply, result, replaced });
   }
 
-  #answerAgain(reply: ReplyId, member: Member, now: Millis, effects: GroupEffect[]): void {
-    this.#heard(member, now);
-    const leads = member.memberId === this.#leader && this.#state === 'CompletingRebalance';
-    effects.push({ kind: 'joined', reply, result: this.#joinResult(member, leads) });
+  /** The new id could not be stored: after a failover only the old one would be known, so it is put back. */
+  #undoReturn(memberId: string, replaced: Member): void {
+    const member = this.#members.get(memberId);
+    if (member === undefined || this.#members.ofInstance(replaced.instanceId) !== memberId) return;
+    this.#replace(member, { ...replaced, assignment: member.assignment });
   }
 
-  #accepts(request: JoinRequest): boolean {
-    const { memberId } = request;
-    switch (this.#state) {
-      case 'Empty':
-      case 'Dead':
-        return this.#members.size + this.#pendingMembers.size < this.#options.maxSize ||
-          this.#pendingMembers.has(memberId)
-          ? true
-          : this.#members.has(memberId);
-      case 'PreparingRebalance': {
-        const known = this.#members.get(memberId);
-        if (known !== undefined && known.join !== null) return true;
-        return this.#awaitingJoinCount() < this.#options.maxSize;
-      }
-      case 'CompletingRebalance':
-      case 'Stable':
-        return (
-          this.#members.has(memberId) ||
-          this.#members.ofInstance(request.instanceId) !== undefined ||
-          this.#members.size < this.#options.maxSize
-        );
-    }
-  }
-
-  #canSpeakWith({ protocolType, protocols, memberId, instanceId }: JoinRequest): boolean {
-    if (this.#members.size === 0) return protocolType !== '' && protocols.length > 0;
-    if (protocolType !== this.#protocolType) return false;
-    const self = memberId === '' ? this.#members.ofInstance(instanceId) : memberId;
-    return protocols.some(({ name }) => {
-      for (const member of this.#members.all()) {
-        if (member.memberId === self) continue;
-        if (!member.protocols.some((offered) => offered.name === name)) return false;
-      }
-      return true;
-    });
+  #replace(oldSelf: Member, newSelf: Member): Member {
+    const led = this.#leads(oldSelf);
+    this.#members.remove(oldSelf.memberId);
+    this.#syncPhase.settle(oldSelf.memberId);
+    this.#members.add(newSelf);
+    if (led) this.#follow(newSelf.memberId);
+    this.#heard(newSelf);
+    return newSelf;
   }
 
   // ---- rebalancing -------------------------------------------------------------------------------------------
 
-  #rebalance(now: Millis, effects: GroupEffect[]): void {
-    if (this.#state === 'CompletingRebalance') {
-      this.#pendingSync.clear();
-      this.#syncDeadline = null;
-      for (const member of this.#members.all()) {
-        member.assignment = NO_ASSIGNMENT;
-        if (member.sync === null) continue;
-        this.#answerSync(member, 'REBALANCE_IN_PROGRESS', effects);
-        this.#heard(member, now);
-      }
-    }
+  #rebalance(): void {
+    if (this.#state === 'CompletingRebalance') this.#dropAssignment('REBALANCE_IN_PROGRESS');
     if (this.#state !== 'PreparingRebalance') {
+      this.#syncPhase.end();
       const timeoutMs = this.#members.rebalanceTimeoutMs();
       if (this.#state === 'Empty') {
-        const delayMs = this.#options.initialRebalanceDelayMs;
-        this.#initialDelay = { remainingMs: Math.max(timeoutMs - delayMs, 0), newMembers: false };
-        this.#joinDeadline = millis(now + delayMs);
+        this.#joinPhase.beginFirst(this.#now, this.#options.initialRebalanceDelayMs, timeoutMs);
       } else {
-        this.#joinDeadline = millis(now + timeoutMs);
+        this.#joinPhase.begin(this.#now, timeoutMs);
       }
-      this.#become('PreparingRebalance');
+      this.#state = 'PreparingRebalance';
     }
-    this.#completeJoinIfAllAreThere(now, effects);
+    this.#completeJoinIfAllAreThere();
   }
 
-  #completeJoinIfAllAreThere(now: Millis, effects: GroupEffect[]): void {
-    if (this.#state !== 'PreparingRebalance' || this.#initialDelay !== null) return;
-    if (this.#pendingMembers.size > 0 || this.#awaitingJoinCount() < this.#members.size) return;
-    this.#completeJoin(now, effects);
+  #completeJoinIfAllAreThere(): void {
+    if (this.#state !== 'PreparingRebalance' || this.#joinPhase.isFirst) return;
+    if (this.#handedOut.size > 0) return;
+    for (const { join } of this.#members.all()) if (join === null) return;
+    this.#completeJoin();
   }
 
-  #completeJoin(now: Millis, effects: GroupEffect[]): void {
-    this.#initialDelay = null;
+  #completeJoin(): void {
     for (const member of [...this.#members.all()]) {
       if (member.join === null && member.instanceId === null) this.#forget(member.memberId);
     }
-    const joined = [...this.#members.all()].filter(({ join }) => join !== null);
-    if (this.#members.size > 0 && joined.length === 0) {
+    const [firstJoined] = this.#members.joining();
+    if (this.#members.size > 0 && firstJoined === undefined) {
       // Only static members that are away are left: they have until their sessions end.
-      this.#joinDeadline = millis(now + this.#members.rebalanceTimeoutMs());
+      this.#joinPhase.begin(this.#now, this.#members.rebalanceTimeoutMs());
       return;
     }
-    this.#joinDeadline = null;
-    this.#generation += 1;
-    if (this.#members.size === 0) {
-      this.#protocolName = null;
-      this.#leader = null;
-      this.#become('Empty');
-      this.#store(effects, null, null);
+    this.#joinPhase.end();
+    const { id, protocolType, leader } = this.#agreed;
+    if (firstJoined === undefined) {
+      this.#agreed = { id: id + 1, protocolType, protocolName: null, leader: null };
+      this.#state = 'Empty';
+      this.#store({ kind: 'empty' });
       return;
     }
-    const leader = this.#leader === null ? undefined : this.#members.get(this.#leader);
-    if (leader === undefined || leader.join === null) this.#leader = joined[0]?.memberId ?? null;
-    this.#protocolName = this.#members.electProtocol();
-    this.#become('CompletingRebalance');
-    this.#syncDeadline = millis(now + this.#members.rebalanceTimeoutMs());
+    const leaderIsThere = (this.#members.get(leader ?? '')?.join ?? null) !== null;
+    this.#agreed = {
+      id: id + 1,
+      protocolType,
+      protocolName: this.#members.electProtocol(),
+      leader: leaderIsThere ? leader : firstJoined.memberId,
+    };
+    this.#state = 'CompletingRebalance';
+    const syncDeadline = millis(this.#now + this.#members.rebalanceTimeoutMs());
+    this.#syncPhase.begin(this.#members.all(), syncDeadline);
     for (const member of this.#members.all()) {
       member.isNew = false;
-      this.#pendingSync.add(member.memberId);
-      if (member.join === null) continue;
+      this.#heard(member);
       const reply = member.join;
+      if (reply === null) continue;
       member.join = null;
-      this.#heard(member, now);
-      const result = this.#joinResult(member, member.memberId === this.#leader);
-      effects.push({ kind: 'joined', reply, result });
+      const result = this.#joinResult(member, this.#leads(member));
+      this.#effects.push({ kind: 'joined', reply, result });
     }
   }
 
-  #tick(now: Millis, effects: GroupEffect[]): void {
-    for (const [memberId, at] of this.#pendingMembers) {
-      if (at <= now) this.#pendingMembers.delete(memberId);
-    }
+  #tick(): void {
+    const now = this.#now;
+    this.#handedOut.forgetExpired(now);
     for (const member of [...this.#members.all()]) {
-      const parked = isParked(member);
-      if (!parked && member.expiresAt <= now) this.#remove(member.memberId, now, effects);
+      if (!isParked(member) && member.expiresAt <= now) this.#remove(member.memberId);
     }
-    if (this.#syncDeadline !== null && this.#syncDeadline <= now) {
-      this.#syncDeadline = null;
-      const late = [...this.#pendingSync];
-      this.#pendingSync.clear();
-      for (const memberId of late) this.#forget(memberId);
-      if (late.length > 0) this.#rebalance(now, effects);
-    }
-    if (this.#joinDeadline !== null && this.#joinDeadline <= now) {
-      const delay = this.#initialDelay;
-      if (delay?.newMembers === true && delay.remainingMs > 0) {
-        const extraMs = Math.min(this.#options.initialRebalanceDelayMs, delay.remainingMs);
-        this.#initialDelay = { remainingMs: delay.remainingMs - extraMs, newMembers: false };
-        this.#joinDeadline = millis(now + extraMs);
-      } else {
-        this.#completeJoin(now, effects);
-      }
-    }
-    this.#completeJoinIfAllAreThere(now, effects);
+    const late = this.#syncPhase.late(now);
+    for (const memberId of late) this.#forget(memberId);
+    if (late.length > 0) this.#rebalance();
+    if (this.#joinPhase.isOver(now)) this.#completeJoin();
+    this.#completeJoinIfAllAreThere();
   }
 
   // ---- assigning ---------------------------------------------------------------------------------------------
 
-  #sync(reply: ReplyId, request: SyncRequest, now: Millis, effects: GroupEffect[]): void {
-    const refuse = (error: KafkaErrorName): void => {
-      effects.push({ kind: 'synced', reply, result: refusedSync(error) });
-    };
-    if (this.#state === 'Dead') {
-      refuse('COORDINATOR_NOT_AVAILABLE');
-      return;
-    }
-    const member = this.#identify(request);
+  #sync(reply: ReplyId, request: SyncRequest): void {
+    const member = syncingMember(this.#view(), request);
     if (typeof member === 'string') {
-      refuse(member);
+      this.#effects.push({ kind: 'synced', reply, result: refusedSync(member) });
       return;
     }
-    if (request.generationId !== this.#generation) {
-      refuse('ILLEGAL_GENERATION');
-      return;
-    }
-    if (
-      (request.protocolType !== null && request.protocolType !== this.#protocolType) ||
-      (request.protocolName !== null && request.protocolName !== this.#protocolName)
-    ) {
-      refuse('INCONSISTENT_GROUP_PROTOCOL');
-      return;
-    }
-    switch (this.#state) {
-      case 'PreparingRebalance':
-        refuse('REBALANCE_IN_PROGRESS');
-        return;
-      case 'Stable':
-        this.#heard(member, now);
-        effects.push({ kind: 'synced', reply, result: this.#syncResult(member) });
-        return;
-      case 'CompletingRebalance':
-        if (member.sync !== null) this.#answerSync(member, 'REBALANCE_IN_PROGRESS', effects);
-        member.sync = reply;
-        this.#pendingSync.delete(member.memberId);
-        if (member.memberId === this.#leader && !this.#isStoring()) {
-          this.#store(
-            effects,
-            new Map(request.assignments.map(({ memberId, assignment }) => [memberId, assignment])),
-            null,
-          );
-        }
-        return;
-      default:
-        refuse('UNKNOWN_MEMBER_ID');
+    this.#syncPhase.settle(member.memberId);
+    this.#answerSync(member, 'REBALANCE_IN_PROGRESS');
+    member.sync = reply;
+    if (this.#state === 'Stable') {
+      this.#answerSync(member, null);
+    } else if (this.#leads(member) && !this.#isStoringAssignment()) {
+      const given = new Map(request.assignments.map((part) => [part.memberId, part.assignment]));
+      const assignments = new Map<string, Buffer>();
+      for (const { memberId } of this.#members.all())
+        assignments.set(memberId, given.get(memberId) ?? NO_ASSIGNMENT);
+      this.#store({ kind: 'assignment', generationId: this.#agreed.id, assignments });
     }
   }
 
-  #stored(store: number, error: KafkaErrorName | null, now: Millis, effects: GroupEffect[]): void {
-    const pending = this.#pendingStores.get(store);
-    if (pending === undefined) return;
-    this.#pendingStores.delete(store);
-    if (pending.answer !== null) {
-      const { reply, result } = pending.answer;
-      effects.push({
-        kind: 'joined',
-        reply,
-        result: error === null ? result : refusedJoin(error, result.memberId),
-      });
-    }
-    if (pending.assignments === null) return;
-    // The group may have moved on while the record was being written; then its members were answered already.
-    if (this.#state !== 'CompletingRebalance' || this.#generation !== pending.generation) return;
-    if (error === null) {
-      for (const member of this.#members.all()) {
-        member.assignment = pending.assignments.get(member.memberId) ?? NO_ASSIGNMENT;
-      }
-      this.#become('Stable');
-      for (const member of this.#members.all()) {
-        if (member.sync === null) continue;
-        this.#answerSync(member, 'NONE', effects);
-        this.#heard(member, now);
-      }
-      return;
-    }
-    for (const member of this.#members.all()) {
-      member.assignment = NO_ASSIGNMENT;
-      if (member.sync === null) continue;
-      this.#answerSync(member, error, effects);
-      this.#heard(member, now);
-    }
-    this.#rebalance(now, effects);
-  }
-
-  #isStoring(): boolean {
-    for (const { assignments, generation } of this.#pendingStores.values()) {
-      if (assignments !== null && generation === this.#generation) return true;
+  #isStoringAssignment(): boolean {
+    for (const pending of this.#pendingStores.values()) {
+      if (pending.kind === 'assignment' && pending.generationId === this.#agreed.id) return true;
     }
     return false;
   }
 
-  #store(
-    effects: GroupEffect[],
-    assignments: ReadonlyMap<string, Buffer> | null,
-    answer: PendingStore['answer'],
-  ): void {
+  #store(pending: PendingStore): void {
     const store = this.#nextStore++;
-    this.#pendingStores.set(store, { store, generation: this.#generation, assignments, answer });
-    effects.push({ kind: 'store', store, snapshot: this.#snapshot(assignments) });
+    this.#pendingStores.set(store, pending);
+    const assignments = pending.kind === 'assignment' ? pending.assignments : null;
+    const snapshot = snapshotOfGroup(this.#state, this.#agreed, this.#members, assignments);
+    this.#effects.push({ kind: 'store', store, snapshot });
+  }
+
+  #stored(store: number, error: KafkaErrorName | null): void {
+    const pending = this.#pendingStores.get(store);
+    this.#pendingStores.delete(store);
+    if (pending === undefined || pending.kind === 'empty') return;
+    if (pending.kind === 'return') {
+      const { reply, result, replaced } = pending;
+      if (error === null) {
+        this.#effects.push({ kind: 'joined', reply, result });
+        return;
+      }
+      this.#undoReturn(result.memberId, replaced);
+      this.#refuseJoin(reply, error, '');
+      return;
+    }
+    // The group may have moved on while the record was being written; then its members were answered already.
+    if (this.#state !== 'CompletingRebalance' || this.#agreed.id !== pending.generationId) return;
+    if (error !== null) {
+      this.#dropAssignment(error);
+      this.#rebalance();
+      return;
+    }
+    this.#state = 'Stable';
+    for (const member of this.#members.all()) {
+      const assignment = pending.assignments.get(member.memberId) ?? NO_ASSIGNMENT;
+      this.#members.change(member, { assignment });
+      this.#answerSync(member, null);
+    }
+  }
+
+  #dropAssignment(error: KafkaErrorName): void {
+    for (const member of this.#members.all()) {
+      this.#members.change(member, { assignment: NO_ASSIGNMENT });
+      this.#answerSync(member, error);
+    }
   }
 
   // ---- leaving -----------------------------------------------------------------------------------------------
 
-  #leave(
-    { memberId, instanceId }: MemberIdentity,
-    now: Millis,
-    effects: GroupEffect[],
-  ): KafkaErrorName {
+  #leave({ memberId, instanceId }: MemberIdentity): KafkaErrorName {
     if (this.#state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE';
-    if (instanceId === null && this.#pendingMembers.delete(memberId)) {
-      this.#completeJoinIfAllAreThere(now, effects);
+    if (this.#handedOut.take(memberId)) {
+      this.#completeJoinIfAllAreThere();
       return 'NONE';
     }
     // An operator removes a static member by its instance id alone.
-    const known = this.#members.ofInstance(instanceId);
-    const identity = memberId === '' && known !== undefined ? known : memberId;
-    const member = this.#identify({ memberId: identity, instanceId });
+    const meant = memberId === '' ? (this.#members.ofInstance(instanceId) ?? '') : memberId;
+    const member = identify(this.#members, { memberId: meant, instanceId });
     if (typeof member === 'string') return member;
-    this.#remove(member.memberId, now, effects);
+    this.#remove(member.memberId);
     return 'NONE';
   }
 
   /** Takes a member out, answers what it waits for, and lets the others know by a rebalance. */
-  #remove(memberId: string, now: Millis, effects: GroupEffect[]): void {
+  #remove(memberId: string): void {
     const member = this.#members.get(memberId);
     if (member === undefined) return;
-    if (member.join !== null) this.#answerJoin(member, 'UNKNOWN_MEMBER_ID', effects);
-    if (member.sync !== null) this.#answerSync(member, 'UNKNOWN_MEMBER_ID', effects);
+    this.#answerJoin(member, 'UNKNOWN_MEMBER_ID');
+    this.#answerSync(member, 'UNKNOWN_MEMBER_ID');
     this.#forget(memberId);
-    if (this.#state === 'Stable' || this.#state === 'CompletingRebalance') {
-      this.#rebalance(now, effects);
-    } else {
-      this.#completeJoinIfAllAreThere(now, effects);
-    }
+    if (this.#state === 'PreparingRebalance') this.#completeJoinIfAllAreThere();
+    else this.#rebalance();
   }
 
   #forget(memberId: string): void {
     this.#members.remove(memberId);
-    this.#pendingSync.delete(memberId);
-    if (this.#leader === memberId) {
-      const [next] = this.#members.all();
-      this.#leader = next?.memberId ?? null;
-    }
+    this.#syncPhase.settle(memberId);
+    if (this.#agreed.leader !== memberId) return;
+    const [next] = this.#members.all();
+    this.#follow(next?.memberId ?? null);
   }
 
-  #end(error: KafkaErrorName, effects: GroupEffect[]): void {
-    for (const member of this.#members.all()) {
-      if (member.join !== null) this.#answerJoin(member, error, effects);
-      if (member.sync !== null) this.#answerSync(member, error, effects);
+  #end(error: KafkaErrorName): void {
+    for (const member of [...this.#members.all()]) {
+      this.#answerJoin(member, error);
+      this.#answerSync(member, error);
+      this.#members.remove(member.memberId);
     }
-    for (const { answer } of this.#pendingStores.values()) {
-      if (answer === null) continue;
-      const result = refusedJoin(error, answer.result.memberId);
-      effects.push({ kind: 'joined', reply: answer.reply, result });
+    for (const pending of this.#pendingStores.values()) {
+      if (pending.kind === 'return') this.#refuseJoin(pending.reply, error, '');
     }
     this.#pendingStores.clear();
-    for (const { memberId } of [...this.#members.all()]) this.#members.remove(memberId);
-    this.#pendingMembers.clear();
-    this.#pendingSync.clear();
-    this.#joinDeadline = null;
-    this.#syncDeadline = null;
-    this.#initialDelay = null;
-    this.#become('Dead');
+    this.#handedOut.clear();
+    this.#joinPhase.end();
+    this.#syncPhase.end();
+    this.#state = 'Dead';
   }
 
   // ---- small parts -------------------------------------------------------------------------------------------
 
-  #identify({ memberId, instanceId }: MemberIdentity): Member | KafkaErrorName {
-    if (instanceId !== null) {
-      const known = this.#members.ofInstance(instanceId);
-      if (known === undefined) return 'UNKNOWN_MEMBER_ID';
-      if (known !== memberId) return 'FENCED_INSTANCE_ID';
-    }
-    return this.#members.get(memberId) ?? 'UNKNOWN_MEMBER_ID';
+  #view(): GroupView {
+    return { state: this.#state, agreed: this.#agreed, members: this.#members };
   }
 
-  #heard(member: Member, now: Millis): void {
-    member.expiresAt = millis(now + member.sessionTimeoutMs);
+  #leads({ memberId }: Member): boolean {
+    return memberId === this.#agreed.leader;
   }
 
-  #awaitingJoinCount(): number {
-    let count = 0;
-    for (const { join } of this.#members.all()) if (join !== null) count++;
-    return count;
+  #follow(leader: string | null): void {
+    this.#agreed = { ...this.#agreed, leader };
   }
 
-  #roster(): JoinResult['members'] {
-    return [...this.#members.all()].map((member) => ({
-      memberId: member.memberId,
-      groupInstanceId: member.instanceId,
-      metadata: metadataFor(member, this.#protocolName),
-    }));
+  #heard(member: Member): void {
+    member.expiresAt = millis(this.#now + member.sessionTimeoutMs);
   }
 
-  #joinResult(member: Member, leads: boolean): JoinResult {
-    return {
-      error: 'NONE',
-      generationId: this.#generation,
-      protocolType: this.#protocolType,
-      protocolName: this.#protocolName,
-      leader: this.#leader ?? '',
-      memberId: member.memberId,
-      skipAssignment: false,
-      members: leads ? this.#roster() : [],
-    };
+  #joinResult(member: Member, withRoster: boolean): JoinResult {
+    return joinAnswer(this.#agreed, member, withRoster ? this.#members.all() : []);
   }
 
-  #answerJoin(member: Member, error: KafkaErrorName, effects: GroupEffect[]): void {
+  #refuseJoin(reply: ReplyId, error: KafkaErrorName, memberId: string): void {
+    this.#effects.push({ kind: 'joined', reply, result: refusedJoin(error, memberId) });
+  }
+
+  /** Refuses a parked JoinGroup, if there is one. */
+  #answerJoin(member: Member, error: KafkaErrorName): void {
     const reply = member.join;
     if (reply === null) return;
     member.join = null;
-    effects.push({ kind: 'joined', reply, result: refusedJoin(error, member.memberId) });
+    this.#refuseJoin(reply, error, member.memberId);
   }
 
-  #answerSync(member: Member, error: KafkaErrorName, effects: GroupEffect[]): void {
+  /** Answers a parked SyncGroup, if there is one, and gives its member another session. */
+  #answerSync(member: Member, error: KafkaErrorName | null): void {
     const reply = member.sync;
     if (reply === null) return;
     member.sync = null;
-    const result = error === 'NONE' ? this.#syncResult(member) : refusedSync(error);
-    effects.push({ kind: 'synced', reply, result });
+    this.#heard(member);
+    const result = error === null ? syncAnswer(this.#agreed, member) : refusedSync(error);
+    this.#effects.push({ kind: 'synced', reply, result });
   }
-
-  #syncResult(member: Member): SyncResult {
-    return {
-      error: 'NONE',
-      protocolType: this.#protocolType,
-      protocolName: this.#protocolName,
-      assignment: member.assignment,
-    };
-  }
-
-  #become(state: GroupState): void {
-    this.#state = state;
-  }
-
-  #snapshot(assignments: ReadonlyMap<string, Buffer> | null): GroupSnapshot {
-    return {
-      state: this.#state,
-      protocolType: this.#protocolType,
-      generation: this.#generation,
-      protocolName: this.#protocolName,
-      leader: this.#leader,
-      members: [...this.#members.all()].map((member) => ({
-        memberId: member.memberId,
-        instanceId: member.instanceId,
-        clientId: member.clientId,
-        clientHost: member.clientHost,
-        sessionTimeoutMs: member.sessionTimeoutMs,
-        rebalanceTimeoutMs: member.rebalanceTimeoutMs,
-        metadata: metadataFor(member, this.#protocolName),
-        assignment: assignments?.get(member.memberId) ?? member.assignment,
-      })),
-    };
-  }
-}
-
-function isParked(member: Member): boolean {
-  // A new member's join is given up after a while: the client behind it may be gone, and no session would tell.
-  return member.sync !== null || (member.join !== null && !member.isNew);
-}
-
-function refusedJoin(error: KafkaErrorName, memberId: string): JoinResult {
-  return {
-    error,
-    generationId: NO_GENERATION,
-    protocolType: null,
-    protocolName: null,
-    leader: '',
-    memberId,
-    skipAssignment: false,
-    members: [],
-  };
-}
-
-function refusedSync(error: KafkaErrorName): SyncResult {
-  return { error, protocolType: null, protocolName: null, assignment: NO_ASSIGNMENT };
 }

@@ -1,8 +1,14 @@
 /**
- * The members of a classic group: who they are, what they can speak, until when they are believed alive.
- * Plain data and questions about it; group.ts decides.
+ * The members of a classic group: who they are, what they can speak, until when they are believed alive, and how much
+ * memory they take. Plain data and questions about it; group.ts decides.
  */
 import type { Millis } from '@odradek/runtime';
+import {
+  BYTES_PER_CHAR,
+  MEMBER_OVERHEAD_BYTES,
+  PROTOCOL_OVERHEAD_BYTES,
+  type Room,
+} from './limits.ts';
 
 /** Names one request that waits for its answer. */
 export type ReplyId = number;
@@ -13,17 +19,22 @@ export interface MemberProtocol {
   readonly metadata: Buffer;
 }
 
-export interface Member {
+/** What a member says of itself when it joins. */
+export interface MemberProfile {
   readonly memberId: string;
   /** Set for static members (KIP-345). */
   readonly instanceId: string | null;
   readonly clientId: string;
   /** `/1.2.3.4`, as Java writes an address without a name. */
   readonly clientHost: string;
-  sessionTimeoutMs: number;
-  rebalanceTimeoutMs: number;
-  protocols: readonly MemberProtocol[];
-  assignment: Buffer;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly protocols: readonly MemberProtocol[];
+}
+
+/** What is read-only here is changed through {@link Members.change}, which counts its size. */
+export interface Member extends MemberProfile {
+  readonly assignment: Buffer;
   /** The parked JoinGroup, or null. */
   join: ReplyId | null;
   /** The parked SyncGroup, or null. */
@@ -34,15 +45,34 @@ export interface Member {
   expiresAt: Millis;
 }
 
+export type MemberChange = Partial<
+  Pick<Member, 'protocols' | 'sessionTimeoutMs' | 'rebalanceTimeoutMs' | 'assignment'>
+>;
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 export const NO_ASSIGNMENT: Buffer = Buffer.alloc(0);
 
 /** Members in the order in which they joined: the order decides who follows a leader that left. */
 export class Members {
-  readonly #byId = new Map<string, Member>();
+  readonly #byId = new Map<string, Mutable<Member>>();
   readonly #byInstance = new Map<string, string>();
+  /** How many members offer each strategy. */
+  readonly #offering = new Map<string, number>();
+  readonly #room: Room;
+  #sizeBytes = 0;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** Memory of all, as estimated. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   get(memberId: string): Member | undefined {
@@ -62,9 +92,19 @@ export class Members {
     return this.#byId.values();
   }
 
+  /** @param member not one of them yet; its object is theirs from now on */
   add(member: Member): void {
     this.#byId.set(member.memberId, member);
     if (member.instanceId !== null) this.#byInstance.set(member.instanceId, member.memberId);
+    this.#count(member, 1);
+  }
+
+  change({ memberId }: Member, change: MemberChange): void {
+    const member = this.#byId.get(memberId);
+    if (member === undefined) return;
+    this.#count(member, -1);
+    Object.assign(member, change);
+    this.#count(member, 1);
   }
 
   remove(memberId: string): Member | undefined {
@@ -74,7 +114,13 @@ export class Members {
     if (member.instanceId !== null && this.#byInstance.get(member.instanceId) === memberId) {
       this.#byInstance.delete(member.instanceId);
     }
+    this.#count(member, -1);
     return member;
+  }
+
+  /** Members whose JoinGroup waits. */
+  joining(): Member[] {
+    return [...this.#byId.values()].filter(({ join }) => join !== null);
   }
 
   /** The longest time that a member asked for to finish its work before a rebalance; 0 without members. */
@@ -86,24 +132,29 @@ export class Members {
     return longest;
   }
 
-  /** Strategies that every member offers, in the order of the first member's list. */
-  commonProtocols(): string[] {
-    const [first, ...others] = this.#byId.values();
-    if (first === undefined) return [];
-    return first.protocols
-      .map(({ name }) => name)
-      .filter((name) => others.every(({ protocols }) => protocols.some((p) => p.name === name)));
+  /** When the first is given up that does not wait for an answer; null for never. */
+  firstExpiry(): Millis | null {
+    let first: Millis | null = null;
+    for (const member of this.#byId.values()) {
+      if (isParked(member)) continue;
+      if (first === null || member.expiresAt < first) first = member.expiresAt;
+    }
+    return first;
+  }
+
+  /** Tells whether every member offers the strategy; without members: yes. */
+  allOffer(name: string): boolean {
+    return (this.#offering.get(name) ?? 0) === this.#byId.size;
   }
 
   /**
    * The strategy of the next generation: each member votes for the first of its own list that all can speak,
-   * most votes win, and the earlier candidate wins a tie. null when there is none.
+   * most votes win, and of as many those that were cast first. null when there is nothing that all can speak.
    */
   electProtocol(): string | null {
-    const candidates = this.commonProtocols();
-    const votes = new Map(candidates.map((name) => [name, 0]));
+    const votes = new Map<string, number>();
     for (const { protocols } of this.#byId.values()) {
-      const choice = protocols.find(({ name }) => votes.has(name))?.name;
+      const choice = protocols.find(({ name }) => this.allOffer(name))?.name;
       if (choice !== undefined) votes.set(choice, (votes.get(choice) ?? 0) + 1);
     }
     let winner: string | null = null;
@@ -112,6 +163,23 @@ export class Members {
     }
     return winner;
   }
+
+  #count(member: Member, sign: 1 | -1): void {
+    const bytes = sign * sizeBytesOf(member);
+    this.#sizeBytes += bytes;
+    this.#room.take(bytes);
+    for (const name of new Set(member.protocols.map((protocol) => protocol.name))) {
+      const count = (this.#offering.get(name) ?? 0) + sign;
+      if (count === 0) this.#offering.delete(name);
+      else this.#offering.set(name, count);
+    }
+  }
+}
+
+/** Tells whether a member waits for an answer, so that its silence means nothing. */
+export function isParked(member: Member): boolean {
+  // A new member's join is given up after a while: the client behind it may be gone, and no session would tell.
+  return member.sync !== null || (member.join !== null && !member.isNew);
 }
 
 /** What a member says about a strategy; empty when it does not offer it. */
@@ -128,4 +196,14 @@ export function sameProtocols(a: readonly MemberProtocol[], b: readonly MemberPr
       return other !== undefined && other.name === name && other.metadata.equals(metadata);
     })
   );
+}
+
+/** Memory that a member takes, as estimated. */
+export function sizeBytesOf(member: MemberProfile & { readonly assignment?: Buffer }): number {
+  const { memberId, instanceId, clientId, clientHost, protocols, assignment } = member;
+  const chars = memberId.length + (instanceId?.length ?? 0) + clientId.length + clientHost.length;
+  let bytes = MEMBER_OVERHEAD_BYTES + chars * BYTES_PER_CHAR + (assignment?.length ?? 0);
+  for (const { name, metadata } of protocols)
+    bytes += PROTOCOL_OVERHEAD_BYTES + name.length * BYTES_PER_CHAR + metadata.length;
+  return bytes;
 }

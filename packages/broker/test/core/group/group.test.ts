@@ -3,143 +3,8 @@
  * conversations and checks what must hold whatever happens.
  */
 import { describe, expect, test } from '@jest/globals';
-import { type Millis, millis } from '@odradek/runtime';
 import fc from 'fast-check';
-import { Group } from '../../../src/core/group/group.ts';
-import type {
-  GroupEffect,
-  GroupInput,
-  JoinRequest,
-  JoinResult,
-  SyncResult,
-} from '../../../src/core/group/group-types.ts';
-
-const SESSION_MS = 10_000;
-const REBALANCE_MS = 30_000;
-
-/** A group with a clock that tests move, which answers its own store requests unless told not to. */
-class Conversation {
-  readonly group: Group;
-  readonly joined = new Map<number, JoinResult>();
-  readonly synced = new Map<number, SyncResult>();
-  readonly left = new Map<number, readonly string[]>();
-  readonly stores: number[] = [];
-  storesByItself = true;
-  now: Millis = millis(0);
-  #reply = 0;
-
-  constructor(initialRebalanceDelayMs = 0, maxSize = 100) {
-    this.group = new Group('g', { initialRebalanceDelayMs, maxSize });
-  }
-
-  deliver(input: GroupInput | { kind: 'tick' }): void {
-    for (const effect of this.group.step(input, this.now)) this.#take(effect);
-  }
-
-  #take(effect: GroupEffect): void {
-    switch (effect.kind) {
-      case 'joined':
-        expect(this.joined.has(effect.reply)).toBe(false);
-        this.joined.set(effect.reply, effect.result);
-        break;
-      case 'synced':
-        expect(this.synced.has(effect.reply)).toBe(false);
-        this.synced.set(effect.reply, effect.result);
-        break;
-      case 'left':
-        this.left.set(effect.reply, effect.errors);
-        break;
-      case 'store':
-        this.stores.push(effect.store);
-        if (this.storesByItself) this.deliver({ kind: 'stored', store: effect.store, error: null });
-        break;
-    }
-  }
-
-  join(memberId: string, changes: Partial<JoinRequest> = {}): number {
-    const reply = ++this.#reply;
-    this.deliver({
-      kind: 'join',
-      reply,
-      request: {
-        memberId,
-        instanceId: null,
-        freshMemberId: `fresh-${reply}`,
-        clientId: 'client',
-        clientHost: '/127.0.0.1',
-        sessionTimeoutMs: SESSION_MS,
-        rebalanceTimeoutMs: REBALANCE_MS,
-        protocolType: 'consumer',
-        protocols: [{ name: 'range', metadata: Buffer.from('m') }],
-        requiresKnownMemberId: false,
-        canSkipAssignment: false,
-        ...changes,
-      },
-    });
-    return reply;
-  }
-
-  sync(
-    memberId: string,
-    assignments: Record<string, string> = {},
-    changes: { generationId?: number; instanceId?: string | null } = {},
-  ): number {
-    const reply = ++this.#reply;
-    this.deliver({
-      kind: 'sync',
-      reply,
-      request: {
-        memberId,
-        instanceId: changes.instanceId ?? null,
-        generationId: changes.generationId ?? this.group.generation,
-        protocolType: null,
-        protocolName: null,
-        assignments: Object.entries(assignments).map(([id, text]) => ({
-          memberId: id,
-          assignment: Buffer.from(text),
-        })),
-      },
-    });
-    return reply;
-  }
-
-  leave(memberId: string, instanceId: string | null = null): readonly string[] | undefined {
-    const reply = ++this.#reply;
-    this.deliver({ kind: 'leave', reply, members: [{ memberId, instanceId }] });
-    return this.left.get(reply);
-  }
-
-  /** Lets time pass, waking the group as often as it asks for. */
-  pass(ms: number): void {
-    const until = this.now + ms;
-    for (;;) {
-      const deadline = this.group.deadline();
-      if (deadline === null || deadline > until) break;
-      this.now = millis(Math.max(deadline, this.now));
-      this.deliver({ kind: 'tick' });
-    }
-    this.now = millis(until);
-  }
-
-  /** Two members in a stable group; the first leads. */
-  static stable(): { talk: Conversation; leader: string; follower: string } {
-    const talk = new Conversation();
-    const a = talk.join('');
-    talk.pass(0);
-    const leader = talk.joined.get(a)?.memberId ?? '';
-    talk.sync(leader, { [leader]: 'all' });
-    const b = talk.join('');
-    const again = talk.join(leader);
-    const follower = talk.joined.get(b)?.memberId ?? '';
-    expect(talk.joined.get(again)).toMatchObject({ error: 'NONE', leader });
-    const waiting = talk.sync(follower);
-    expect(talk.synced.has(waiting)).toBe(false);
-    talk.sync(leader, { [leader]: 'half', [follower]: 'other half' });
-    expect(talk.synced.get(waiting)).toMatchObject({ error: 'NONE' });
-    expect(talk.group.state).toBe('Stable');
-    return { talk, leader, follower };
-  }
-}
+import { Conversation, REBALANCE_MS, SESSION_MS } from './conversation.ts';
 
 describe('joining', () => {
   test('the first member leads generation 1 and sees everybody', () => {
@@ -159,7 +24,7 @@ describe('joining', () => {
   });
 
   test('an empty group waits for its initial delay, and longer while members keep coming, but not for ever', () => {
-    const talk = new Conversation(3000);
+    const talk = new Conversation({ initialRebalanceDelayMs: 3000 });
     const first = talk.join('');
     talk.pass(2999);
     const second = talk.join('');
@@ -207,13 +72,88 @@ describe('joining', () => {
   });
 
   test('a full group refuses one more', () => {
-    const talk = new Conversation(0, 1);
+    const talk = new Conversation({ maxSize: 1 });
     talk.join('');
     expect(talk.joined.get(talk.join(''))).toMatchObject({ error: 'GROUP_MAX_SIZE_REACHED' });
   });
 
+  test('a full group tells the member that it has no id there', () => {
+    const talk = new Conversation({ maxSize: 1 });
+    talk.join('');
+    expect(talk.joinAnswer(talk.join(''))).toMatchObject({
+      error: 'GROUP_MAX_SIZE_REACHED',
+      memberId: '',
+    });
+  });
+
+  test('ids that were handed out do not fill an empty group', () => {
+    const talk = new Conversation({ maxSize: 1 });
+    const ids = [1, 2].map(() => talk.joinAnswer(talk.join('', { requiresKnownMemberId: true })));
+    expect(ids.map(({ error }) => error)).toEqual(['MEMBER_ID_REQUIRED', 'MEMBER_ID_REQUIRED']);
+    const first = talk.join(ids[0]?.memberId ?? '');
+    const second = talk.join(ids[1]?.memberId ?? '');
+    expect(talk.joinAnswer(second).error).toBe('GROUP_MAX_SIZE_REACHED');
+    talk.pass(REBALANCE_MS); // The second's id is still out until its session time-out.
+    expect(talk.joinAnswer(first).error).toBe('NONE');
+  });
+
+  test('of a group that is too large, those who join again last go', () => {
+    const { talk: before, leader, follower } = Conversation.stable();
+    const talk = new Conversation({ maxSize: 1 }, before.group.snapshot());
+    expect(talk.group.state).toBe('PreparingRebalance'); // So that members can commit and come again.
+    const stays = talk.join(follower);
+    const goes = talk.join(leader);
+    expect(talk.joinAnswer(goes)).toMatchObject({ error: 'GROUP_MAX_SIZE_REACHED', memberId: '' });
+    expect(talk.joinAnswer(stays)).toMatchObject({ error: 'NONE', generationId: 3 });
+    expect(talk.memberIds).toEqual([follower]);
+  });
+
+  test('what a member offered before counts too: it cannot turn to something wholly new', () => {
+    const talk = new Conversation();
+    const offer = (...names: string[]) => ({
+      protocols: names.map((name) => ({ name, metadata: Buffer.alloc(0) })),
+    });
+    const reply = talk.join('', offer('range'));
+    talk.pass(0);
+    const { memberId } = talk.joinAnswer(reply);
+    expect(talk.joinAnswer(talk.join(memberId, offer('sticky'))).error).toBe(
+      'INCONSISTENT_GROUP_PROTOCOL',
+    );
+    const rejoin = talk.join(memberId, offer('sticky', 'range'));
+    expect(talk.joinAnswer(rejoin)).toMatchObject({ error: 'NONE', protocolName: 'sticky' });
+  });
+
+  test('while a rebalance without members goes on, the protocol type stays', () => {
+    const talk = new Conversation({ initialRebalanceDelayMs: 1000 });
+    talk.join('');
+    talk.leave('fresh-1');
+    expect(talk.group.state).toBe('PreparingRebalance');
+    expect(talk.joinAnswer(talk.join('', { protocolType: 'connect' })).error).toBe(
+      'INCONSISTENT_GROUP_PROTOCOL',
+    );
+    talk.pass(1000);
+    expect(talk.group.state).toBe('Empty');
+    const reply = talk.join('', { protocolType: 'connect' });
+    talk.pass(1000);
+    expect(talk.joinAnswer(reply)).toMatchObject({ error: 'NONE', protocolType: 'connect' });
+  });
+
+  test('an id that was handed out cannot be used to become a static member', () => {
+    const talk = new Conversation();
+    const one = talk.join('', { instanceId: 'one' });
+    talk.pass(0);
+    const { memberId } = talk.joinAnswer(talk.join('', { requiresKnownMemberId: true }));
+    expect(talk.joinAnswer(talk.join(memberId, { instanceId: 'one' })).error).toBe(
+      'FENCED_INSTANCE_ID',
+    );
+    expect(talk.joinAnswer(talk.join(memberId, { instanceId: 'two' })).error).toBe(
+      'UNKNOWN_MEMBER_ID',
+    );
+    expect(talk.heartbeat(talk.joinAnswer(one).memberId, 'one')).not.toBe('FENCED_INSTANCE_ID');
+  });
+
   test('most votes choose the strategy, among those that all members offer', () => {
-    const talk = new Conversation(10);
+    const talk = new Conversation({ initialRebalanceDelayMs: 10 });
     const offer = (...names: string[]) => ({
       protocols: names.map((name) => ({ name, metadata: Buffer.from(name) })),
     });
@@ -280,6 +220,60 @@ describe('rebalancing', () => {
     expect(talk.group.snapshot().members.map(({ memberId }) => memberId)).toEqual([follower]);
   });
 
+  test('a member that syncs after the assignment was stored stays', () => {
+    const { talk, leader, follower } = Conversation.stable();
+    talk.join(leader);
+    talk.join(follower);
+    talk.sync(leader, { [leader]: 'half', [follower]: 'other half' });
+    expect(talk.group.state).toBe('Stable');
+    expect(talk.synced.get(talk.sync(follower))).toMatchObject({
+      error: 'NONE',
+      assignment: Buffer.from('other half'),
+    });
+    for (let passed = 0; passed < 2 * REBALANCE_MS; passed += 5000) {
+      talk.pass(5000);
+      expect([talk.heartbeat(leader), talk.heartbeat(follower)]).toEqual(['NONE', 'NONE']);
+    }
+    expect(talk.group.state).toBe('Stable');
+  });
+
+  test('a member that never syncs in a stable group is taken out after the rebalance time-out', () => {
+    const { talk, leader, follower } = Conversation.stable();
+    talk.join(leader);
+    talk.join(follower);
+    talk.sync(leader, { [leader]: 'half', [follower]: 'other half' });
+    for (let passed = 0; passed < REBALANCE_MS; passed += 5000) {
+      talk.pass(5000);
+      talk.heartbeat(leader);
+      talk.heartbeat(follower);
+    }
+    expect(talk.group.state).toBe('PreparingRebalance');
+    expect(talk.memberIds).toEqual([leader]);
+  });
+
+  test('who did not sync in one generation is not taken out of the next', () => {
+    const { talk, leader, follower } = Conversation.stable();
+    talk.join(leader);
+    talk.join(follower);
+    talk.sync(leader, { [leader]: 'half', [follower]: 'other half' });
+    const alive = (...ids: string[]): void => {
+      for (const id of ids) talk.heartbeat(id);
+    };
+    for (let passed = 0; passed < REBALANCE_MS - 5000; passed += 5000) {
+      talk.pass(5000);
+      alive(leader, follower);
+    }
+    talk.join(''); // A third member: the follower joins again at once, the leader takes its time.
+    const waiting = talk.join(follower);
+    for (let passed = 0; passed < 15_000; passed += 5000) {
+      talk.pass(5000);
+      alive(leader);
+    }
+    expect(talk.memberIds).toContain(follower);
+    talk.join(leader);
+    expect(talk.joinAnswer(waiting)).toMatchObject({ error: 'NONE', memberId: follower });
+  });
+
   test('when the last member leaves, the group is empty and stored', () => {
     const { talk, leader, follower } = Conversation.stable();
     const storesBefore = talk.stores.length;
@@ -292,6 +286,24 @@ describe('rebalancing', () => {
 });
 
 describe('storing the assignment', () => {
+  test('a member that the leader forgot owns nothing, in the record and in memory', () => {
+    const { talk, leader, follower } = Conversation.stable();
+    talk.join(leader);
+    talk.join(follower);
+    const waiting = talk.sync(follower);
+    talk.sync(leader, { [leader]: 'all' });
+    const stored = talk.snapshots
+      .at(-1)
+      ?.members.map(({ memberId, assignment }) => [memberId, assignment.toString()]);
+    expect(stored).toEqual([
+      [leader, 'all'],
+      [follower, ''],
+    ]);
+    expect(talk.synced.get(waiting)).toMatchObject({ error: 'NONE', assignment: Buffer.alloc(0) });
+    expect(talk.snapshots.at(-1)?.state).toBeDefined();
+    expect(talk.group.snapshot().members).toEqual(talk.snapshots.at(-1)?.members);
+  });
+
   test('nobody sees it before it is stored', () => {
     const talk = new Conversation();
     talk.storesByItself = false;
@@ -339,53 +351,6 @@ describe('storing the assignment', () => {
   });
 });
 
-describe('static members', () => {
-  function withStatic(): { talk: Conversation; memberId: string } {
-    const talk = new Conversation();
-    const reply = talk.join('', { instanceId: 'one' });
-    talk.pass(0);
-    const memberId = talk.joined.get(reply)?.memberId ?? '';
-    talk.sync(memberId, { [memberId]: 'all' }, { instanceId: 'one' });
-    expect(talk.group.state).toBe('Stable');
-    return { talk, memberId };
-  }
-
-  test('one that comes back keeps its assignment without a rebalance; its old self is fenced', () => {
-    const { talk, memberId } = withStatic();
-    const reply = talk.join('', { instanceId: 'one', canSkipAssignment: true });
-    const result = talk.joined.get(reply);
-    expect(result).toMatchObject({
-      error: 'NONE',
-      generationId: 1,
-      skipAssignment: true,
-      leader: result?.memberId,
-    });
-    expect(talk.group.state).toBe('Stable');
-    expect(talk.group.heartbeat({ memberId, instanceId: 'one' }, 1, talk.now)).toBe(
-      'FENCED_INSTANCE_ID',
-    );
-    const sync = talk.sync(result?.memberId ?? '', {}, { instanceId: 'one' });
-    expect(talk.synced.get(sync)).toMatchObject({ error: 'NONE', assignment: Buffer.from('all') });
-  });
-
-  test('a client that cannot skip is told that its old self leads, so that it computes nothing', () => {
-    const { talk, memberId } = withStatic();
-    const result = talk.joined.get(talk.join('', { instanceId: 'one' }));
-    expect(result).toMatchObject({
-      error: 'NONE',
-      skipAssignment: false,
-      leader: memberId,
-      members: [],
-    });
-  });
-
-  test('an operator removes one by its instance id', () => {
-    const { talk } = withStatic();
-    expect(talk.leave('', 'one')).toEqual(['NONE']);
-    expect(talk.group.state).toBe('Empty');
-  });
-});
-
 describe('commits', () => {
   test.each([
     ['of a member', 'leader', 2, 'NONE'],
@@ -428,15 +393,11 @@ test('a group that goes to another broker answers everybody who waits', () => {
 
 test('a restored group goes on: members, generation, assignments', () => {
   const { talk, leader, follower } = Conversation.stable();
-  const copy = Group.restore(
-    'g',
-    { initialRebalanceDelayMs: 0, maxSize: 9 },
-    talk.group.snapshot(),
-    talk.now,
-  );
-  expect(copy.snapshot()).toEqual(talk.group.snapshot());
-  expect(copy.heartbeat({ memberId: follower, instanceId: null }, 2, talk.now)).toBe('NONE');
-  expect(copy.heartbeat({ memberId: leader, instanceId: null }, 2, talk.now)).toBe('NONE');
+  const copy = new Conversation({}, talk.group.snapshot());
+  expect(copy.group.snapshot()).toEqual(talk.group.snapshot());
+  expect([copy.heartbeat(follower), copy.heartbeat(leader)]).toEqual(['NONE', 'NONE']);
+  copy.pass(SESSION_MS);
+  expect(copy.group.state).toBe('Empty');
 });
 
 test('whatever clients do: no answer twice, generations only grow, one generation one leader, nobody waits for ever', () => {
@@ -449,7 +410,7 @@ test('whatever clients do: no answer twice, generations only grow, one generatio
   );
   fc.assert(
     fc.property(fc.array(action, { maxLength: 60 }), fc.boolean(), (actions, needsId) => {
-      const talk = new Conversation(100, 4);
+      const talk = new Conversation({ initialRebalanceDelayMs: 100, maxSize: 4 });
       const ids: string[] = ['', '', '', '', ''];
       const leaders = new Map<number, string>();
       const asked: number[] = [];
