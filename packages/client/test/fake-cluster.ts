@@ -15,6 +15,7 @@ import {
   recordCount,
   setBaseOffset,
 } from '@odradek/protocol';
+import { millis, nodeEnvironment } from '@odradek/runtime';
 import { partitionKey } from '../src/topic-partition.ts';
 import { FakeBroker } from './fake-broker.ts';
 
@@ -268,12 +269,14 @@ export class FakeCluster {
       partitions.some(({ errorCode, records }) => errorCode !== 0 || (records?.length ?? 0) > 0),
     );
     if (hasNews) return first;
-    // Time is virtual in tests: a fetch without records waits for the next ones.
     await new Promise<void>((resolve) => {
+      const { clock, timers } = nodeEnvironment();
       const wake = (): void => {
+        disarm();
         this.#arrivals.delete(wake);
         resolve();
       };
+      const disarm = timers.wakeAt(millis(clock.now() + request.maxWaitMs), wake);
       this.#arrivals.add(wake);
     });
     return answer();

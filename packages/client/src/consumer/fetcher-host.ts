@@ -303,15 +303,14 @@ export class Fetcher {
   }
 
   #partitionFailed({ place }: Asked, code: number, stale: Set<string>): void {
-    if (code === errorCodes.OFFSET_OUT_OF_RANGE) this.#outOfRange(place);
-    else if (FETCH_ERRORS_THAT_PASS.has(code)) {
-      place.notBeforeMs = this.#cluster.environment.clock.now() + RETRY_MS;
-      stale.add(place.topic);
-      this.#pumpLater();
-    } else {
-      place.notBeforeMs = this.#cluster.environment.clock.now() + RETRY_MS;
-      this.fail(new KafkaError(kafkaErrorOf(code), place.key));
+    if (code === errorCodes.OFFSET_OUT_OF_RANGE) {
+      this.#outOfRange(place);
+      return;
     }
+    place.notBeforeMs = this.#cluster.environment.clock.now() + RETRY_MS;
+    this.#pumpLater();
+    if (FETCH_ERRORS_THAT_PASS.has(code)) stale.add(place.topic);
+    else this.fail(new KafkaError(kafkaErrorOf(code), place.key));
   }
 
   #outOfRange(place: Place): void {
