@@ -16,6 +16,8 @@ const MAX_TIMESTAMP = -3;
 const MAX_TIMESTAMP_VERSION = 7;
 const CONSUMER = -1;
 const ATTEMPTS_MAX = 12;
+/** A topic just made is unknown for a moment; one that stays unknown is not there. */
+const ATTEMPTS_MAX_UNKNOWN = 4;
 
 type Wanted = TopicPartition & { readonly at: OffsetSpec };
 type Isolation = 'read_uncommitted' | 'read_committed';
@@ -30,10 +32,10 @@ export async function listOffsets(
   let open = partitions;
   for (let attempt = 1; open.length > 0; attempt += 1) {
     const results = await askAll(cluster, open, isolation);
-    const isLast = attempt === ATTEMPTS_MAX;
     const again = new Set<string>();
     for (const result of results)
-      if (isRetriable(result.error) && !isLast) again.add(partitionKey(result));
+      if (isRetriable(result.error) && attempt < attemptsMax(result.error))
+        again.add(partitionKey(result));
       else done.push(result);
     open = open.filter((wanted) => again.has(partitionKey(wanted)));
     if (open.length > 0) {
@@ -42,6 +44,10 @@ export async function listOffsets(
     }
   }
   return done;
+}
+
+function attemptsMax(error: KafkaError | null): number {
+  return error?.code === 'UNKNOWN_TOPIC_OR_PARTITION' ? ATTEMPTS_MAX_UNKNOWN : ATTEMPTS_MAX;
 }
 
 async function askAll(

@@ -147,6 +147,8 @@ export class Cluster {
       options.timeoutMs,
       (timeLeftMs) => this.#attempt(options, timeLeftMs),
       () => this.forgetCoordinator(options.target),
+      // Kafka does not count NOT_CONTROLLER among the signs of old metadata, but that is what it is.
+      options.target.kind === 'controller',
     );
   }
 
@@ -229,6 +231,7 @@ export class Cluster {
     timeoutMs: number | undefined,
     attempt: (timeLeftMs: number) => Promise<T>,
     failed: () => void = () => undefined,
+    mustRefresh = false,
   ): Promise<T> {
     const { clock } = this.environment;
     const deadline = clock.now() + (timeoutMs ?? this.#callTimeoutMs);
@@ -243,7 +246,7 @@ export class Cluster {
         if (decision.kind === 'fail' || this.#isClosed) throw error;
         await this.pause(decision.afterMs);
         // What the refresh does not bring is found out by the next attempt.
-        if (decision.refreshMetadata) await this.refresh([]).catch(() => undefined);
+        if (decision.refreshMetadata || mustRefresh) await this.refresh([]).catch(() => undefined);
       }
     }
   }

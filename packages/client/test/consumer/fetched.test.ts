@@ -2,9 +2,18 @@
  * Records out of fetch answers: wanted offsets only, no control batches, no aborted transactions, and the
  * next offset right also where nothing was to be seen. Batches are made with the protocol package.
  */
-import { describe, expect, test } from '@jest/globals';
-import { encodeBatch, encodeMessageSet, encodeTransactionMarker } from '@odradek/protocol';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  encodeBatch,
+  encodeMessageSet,
+  encodeTransactionMarker,
+  zstdReady,
+} from '@odradek/protocol';
 import { type AbortedTransaction, FetchedRecords } from '../../src/consumer/fetched.ts';
+
+beforeAll(async () => {
+  await zstdReady; // Batches are made with the synchronous encoder.
+});
 
 function batch(baseOffset: number, count: number, options: object = {}): Buffer {
   const records = Array.from({ length: count }, (_, n) => ({

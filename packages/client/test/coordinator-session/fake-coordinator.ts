@@ -106,6 +106,23 @@ export class FakeCoordinator {
     this.cutLinks();
   }
 
+  /** Writes a node from outside any session; watches fire as they do for clients. */
+  put(path: string, data: Buffer | null): void {
+    const known = this.nodes.get(path);
+    this.#zxid += 1n;
+    if (known !== undefined) {
+      known.data = data;
+      known.version += 1;
+      known.zxid = this.#zxid;
+      this.#fire(3, path);
+      return;
+    }
+    this.nodes.set(path, blankNode(data, this.#zxid, 0n));
+    const parent = this.nodes.get(parentOf(path));
+    if (parent !== undefined) parent.childZxid = this.#zxid;
+    this.#fire(1, path);
+  }
+
   cutLinks(): void {
     for (const { connection } of this.peers) connection.destroy();
   }
