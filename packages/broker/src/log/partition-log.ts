@@ -294,6 +294,9 @@ export class PartitionLog {
   truncateTo(offset: number): Promise<void> {
     return this.#alone(async () => {
       if (offset < this.#state.nextOffset) await truncateLog(this.#parts, Math.max(0, offset));
+      // An epoch that begins at the end has no records and must go too, or a follower that once led
+      // for a moment names it in every fetch and is told to truncate again, for ever.
+      else this.#state.epochs.truncateEnd(offset);
     });
   }
 

@@ -136,3 +136,13 @@ test('what waits to be written is written before the cut', async () => {
   await log.truncateTo(end);
   expect([log.logEndOffset, log.nextOffset]).toEqual([end, end]);
 });
+
+test('an epoch in which nothing was appended goes with a cut at the end of the log', async () => {
+  // A broker that led for a moment has such an entry; kept, it would diverge from the next leader for ever.
+  const { log } = await filledLog(100_000);
+  const epoch = log.latestEpoch;
+  log.startEpoch(9);
+  expect(log.latestEpoch).toBe(9);
+  await log.truncateTo(log.logEndOffset);
+  expect(log.latestEpoch).toBe(epoch);
+});
