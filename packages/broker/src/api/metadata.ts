@@ -87,9 +87,11 @@ async function topicsOf(
         );
       continue;
     }
-    const topic = metadata.topic(name);
-    if (topic !== undefined) answers.push(known(topic));
-    else answers.push(failure(name, NO_TOPIC_ID, await absent(name, mayCreate, automatic)));
+    const there = metadata.topic(name);
+    const error = there === undefined ? await absent(name, mayCreate, automatic) : 'NONE';
+    // One that was created just now may have its leaders already.
+    const topic = there ?? metadata.topic(name);
+    answers.push(topic === undefined ? failure(name, NO_TOPIC_ID, error) : known(topic));
   }
   return answers;
 }

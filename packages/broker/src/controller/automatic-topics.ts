@@ -4,13 +4,14 @@
  * znodes; each topic is being created at most once at a time here.
  */
 import { KafkaError, type KafkaErrorName } from '@odradek/protocol';
-import type { Log } from '@odradek/runtime';
+import type { Environment } from '@odradek/runtime';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import {
   type InternalTopic,
   isInternalTopic,
   OFFSETS_TOPIC,
 } from '../core/controller/topic-names.ts';
+import { awaitMetadata, isServed } from '../metadata/await-metadata.ts';
 import type { MetadataView } from '../metadata/metadata-cache.ts';
 import { reasonOf, type TopicAdmin, type WantedTopic } from './topic-admin.ts';
 
@@ -18,8 +19,14 @@ export interface AutomaticTopicsOptions {
   readonly config: BrokerConfig;
   readonly metadata: MetadataView;
   readonly admin: TopicAdmin;
-  readonly log: Log;
+  readonly environment: Environment;
 }
+
+/**
+ * How long an answer waits for the leaders of a topic that has just been created, ms. Clients that are
+ * told "no leader yet" ask again only after a while (librdkafka: 1 s), and it rarely takes 50 ms.
+ */
+const LEADERS_WAIT_MS = 500;
 
 export class AutomaticTopics {
   readonly #options: AutomaticTopicsOptions;
@@ -35,12 +42,12 @@ export class AutomaticTopics {
   }
 
   /**
-   * Creates a topic that a client asked about.
-   * @returns what to answer: LEADER_NOT_AVAILABLE once it is written, so that the client asks again
+   * Creates a topic that a client asked about, and waits a little for its leaders.
+   * @returns what to answer if it is not in the metadata then: LEADER_NOT_AVAILABLE once it is
+   *   written, so that the client asks again
    */
   create(topic: string): Promise<KafkaErrorName> {
-    if (this.#creating.has(topic)) return Promise.resolve('UNKNOWN_TOPIC_OR_PARTITION');
-    return this.#start(topic);
+    return this.#creating.get(topic) ?? this.#start(topic);
   }
 
   /** See to it that the cluster's own topic is there, or comes to be when there are brokers enough. */
@@ -57,10 +64,15 @@ export class AutomaticTopics {
   }
 
   async #create(topic: string): Promise<KafkaErrorName> {
-    const { admin, log } = this.#options;
+    const { admin, environment, metadata } = this.#options;
+    const { log } = environment;
     try {
-      await admin.create(await admin.plan(this.#wanted(topic)));
+      const planned = await admin.plan(this.#wanted(topic));
+      await admin.create(planned);
       log.info('topic created automatically', { topic });
+      await awaitMetadata(metadata, environment, LEADERS_WAIT_MS, () =>
+        isServed(metadata, topic, planned.partitions.size),
+      );
       return 'LEADER_NOT_AVAILABLE';
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;

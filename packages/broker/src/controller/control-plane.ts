@@ -110,7 +110,7 @@ export class ControlPlane {
       config,
       metadata,
       admin: this.#admin,
-      log: this.#environment.log,
+      environment: this.#environment,
     });
     this.handlers = this.#createHandlers();
     this.#forget.push(
