@@ -35,6 +35,7 @@ import {
   setDataRecord,
   statOf,
 } from './records.ts';
+import { type QueuedRequest, RequestQueue, WAITING_REQUESTS_MAX } from './request-queue.ts';
 import { Supervisor, type SupervisorEffect, type SupervisorInput } from './supervisor.ts';
 import type {
   CreateOptions,
@@ -48,10 +49,6 @@ import type {
 } from './types.ts';
 import { type WatchEventType, WatchTable } from './watch-table.ts';
 
-/** Requests on the wire at once; the server stops reading a connection at about a thousand. */
-const IN_FLIGHT_REQUESTS_MAX = 128;
-/** Requests that wait for a link or for their turn. */
-const WAITING_REQUESTS_MAX = 65_536;
 /** Path text in one setWatches request: Java's client uses the same. */
 const SET_WATCHES_PORTION_BYTES = 128 * 1024;
 /** The least time one server gets to answer a dial and the handshake. */
@@ -79,16 +76,6 @@ export interface CoordinatorSessionOptions {
   readonly name?: string;
 }
 
-interface Operation {
-  readonly opCode: number;
-  readonly payload: RequestRecord | null;
-  readonly detail: string;
-  /** Safe to ask again after a broken link. */
-  readonly isRead: boolean;
-  resolve(reply: { readonly wireError: number; readonly response: ResponseRecord | null }): void;
-  reject(error: Error): void;
-}
-
 export class CoordinatorSession {
   readonly #environment: Environment;
   readonly #log: Log;
@@ -98,14 +85,9 @@ export class CoordinatorSession {
   readonly #deliver: Deliver<SupervisorInput>;
   readonly #watches = new WatchTable();
   readonly #listeners = new Set<(event: SessionEvent) => void>();
-  readonly #waiting = new Set<Operation>();
-  /** Reads whose link broke: they go before everything that waits. */
-  #again: Operation[] = [];
-  #inFlightCount = 0;
+  readonly #queue: RequestQueue;
   #library: LibrarySession;
   #connection: Connection | null = null;
-  /** The server accepted the session on the present link: requests may go out. */
-  #isServed = false;
   /** Rises when a link is begun or given up: what an older link still says is ignored. */
   #linkNumber = 0;
 
@@ -117,6 +99,9 @@ export class CoordinatorSession {
     this.#address = { ...address, servers: shuffled(address.servers, environment) };
     this.#sessionTimeoutMs = sessionTimeoutMs;
     this.#library = this.#blankSession();
+    this.#queue = new RequestQueue(({ opCode, payload }, reply) =>
+      this.#library.request(opCode, payload, reply),
+    );
     const roundMs = options.connectTimeoutMs ?? sessionTimeoutMs;
     this.#supervisor = new Supervisor(
       {
@@ -299,25 +284,25 @@ export class CoordinatorSession {
   }
 
   /** `found` runs when the reply comes in, before any later frame, so that no event is missed. */
-  async #read(
+  #read(
     opCode: number,
     payload: RequestRecord,
     path: string,
     found: (isThere: boolean) => void,
   ): Promise<{ wireError: number; response: ResponseRecord | null }> {
-    return await new Promise((resolve, reject) =>
+    return new Promise((resolve, reject) =>
       this.#submit({
         opCode,
         payload,
-        detail: path,
         isRead: true,
         reject,
-        resolve: (reply) => {
-          const isThere = reply.wireError === 0;
-          if (!isThere && reply.wireError !== NO_NODE)
-            return reject(failure(reply.wireError, path));
-          if (isThere || opCode === OP_CODES.exists) found(isThere);
-          resolve(reply);
+        answer: (wireError, response) => {
+          const isThere = wireError === 0;
+          if (!isThere && wireError !== NO_NODE) reject(failure(wireError, path));
+          else {
+            if (isThere || opCode === OP_CODES.exists) found(isThere);
+            resolve({ wireError, response });
+          }
         },
       }),
     );
@@ -328,10 +313,9 @@ export class CoordinatorSession {
       this.#submit({
         opCode,
         payload,
-        detail,
         isRead: false,
         reject,
-        resolve: ({ wireError, response }) => {
+        answer: (wireError, response) => {
           if (wireError === 0) resolve(response);
           else reject(failure(wireError, detail));
         },
@@ -339,45 +323,12 @@ export class CoordinatorSession {
     );
   }
 
-  #submit(operation: Operation): void {
-    if (this.#supervisor.isClosing) operation.reject(closedError());
-    else if (this.#waiting.size >= WAITING_REQUESTS_MAX)
-      operation.reject(
+  #submit(request: QueuedRequest): void {
+    if (this.#supervisor.isClosing) request.reject(closedError());
+    else if (!this.#queue.add(request))
+      request.reject(
         new ZooKeeperError('THROTTLED_OP', `${WAITING_REQUESTS_MAX} requests wait already`),
       );
-    else {
-      this.#waiting.add(operation);
-      this.#sendWaiting();
-    }
-  }
-
-  #sendWaiting(): void {
-    while (this.#isServed && this.#inFlightCount < IN_FLIGHT_REQUESTS_MAX) {
-      const operation = this.#nextWaiting();
-      if (operation === undefined) return;
-      this.#send(operation);
-    }
-  }
-
-  #nextWaiting(): Operation | undefined {
-    const again = this.#again.shift();
-    if (again !== undefined) return again;
-    for (const operation of this.#waiting) {
-      this.#waiting.delete(operation);
-      return operation;
-    }
-    return undefined;
-  }
-
-  #send(operation: Operation): void {
-    this.#inFlightCount += 1;
-    this.#library.request(operation.opCode, operation.payload, (wireError, response) => {
-      this.#inFlightCount -= 1;
-      if (wireError === CONNECTION_LOSS && operation.isRead && !this.#supervisor.isClosing)
-        this.#again.push(operation);
-      else operation.resolve({ wireError, response });
-      this.#sendWaiting();
-    });
   }
 
   #perform(effect: SupervisorEffect): void {
@@ -404,13 +355,13 @@ export class CoordinatorSession {
         this.#replaceSession();
         break;
       case 'sendClose':
-        this.#failWaiting(closedError);
+        this.#queue.end(closedError);
         this.#library.request(OP_CODES.closeSession, null, () =>
           this.#deliver({ kind: 'closeConfirmed' }),
         );
         break;
       case 'announceClosed':
-        this.#failWaiting(closedError);
+        this.#queue.end(closedError);
         this.#watches.clear();
         this.#emit({ kind: 'closed' });
         this.#listeners.clear();
@@ -463,7 +414,7 @@ export class CoordinatorSession {
     this.#linkNumber += 1;
     const connection = this.#connection;
     this.#connection = null;
-    this.#isServed = false; // Before `detach`, which fails requests whose turn would come again at once.
+    this.#queue.shut(); // Before `detach`, which fails requests whose turn would come again at once.
     if (connection === null) return;
     connection.destroy();
     this.#library.detach();
@@ -475,13 +426,12 @@ export class CoordinatorSession {
       session: sessionName(sessionId),
       sessionTimeoutMs: this.#library.sessionTimeoutMs,
     });
-    this.#isServed = true;
     for (const paths of this.#watches.portions(SET_WATCHES_PORTION_BYTES))
       this.#library.setWatches(paths, (wireError) => {
         if (wireError !== 0 && wireError !== CONNECTION_LOSS)
           this.#linkBroken(this.#linkNumber, `watches were refused with ${wireError}`);
       });
-    this.#sendWaiting();
+    this.#queue.open();
     this.#emit({ kind: 'connected', newSession, sessionId });
   }
 
@@ -491,7 +441,7 @@ export class CoordinatorSession {
     });
     const lostWatches = this.#watches.clear();
     this.#library = this.#blankSession();
-    this.#failWaiting(() => new ZooKeeperError('SESSION_EXPIRED', 'the session expired'));
+    this.#queue.refuseWaiting(() => new ZooKeeperError('SESSION_EXPIRED', 'the session expired'));
     this.#emit({ kind: 'expired' });
     for (const { path, watcher } of lostWatches) this.#wake(watcher, 'session', path);
   }
@@ -513,13 +463,6 @@ export class CoordinatorSession {
       broken: (reason) => this.#linkBroken(this.#linkNumber, reason),
     });
     return session;
-  }
-
-  #failWaiting(error: () => Error): void {
-    const failed = [...this.#again, ...this.#waiting];
-    this.#again = [];
-    this.#waiting.clear();
-    for (const operation of failed) operation.reject(error());
   }
 
   #wake(watcher: Watcher, kind: WatchEvent['kind'], path: string): void {

@@ -1,27 +1,20 @@
 /**
  * The producer: records in, batches out, answers back to the records.
  *
- * record -> partitioner -> accumulator -> (due) -> encoded once, compressed off the event loop -> one
- * produce request per broker -> verdict per batch. Which batches are due and in which order is the
- * accumulator's to say, what becomes of a failed one is verdict.ts's; here are requests and promises.
+ * record -> partitioner -> accumulator -> (due) -> sender: encoded once, one produce request per broker
+ * -> verdict per batch. Which batches are due and in which order is the accumulator's to say, what
+ * becomes of a failed one is verdict.ts's; here are the user's calls, the clock and the producer id.
  */
-import {
-  apis,
-  encodeBatch,
-  encodeBatchAsync,
-  KafkaError,
-  kafkaErrorOf,
-  type ProduceResponse,
-} from '@odradek/protocol';
+import { apis, KafkaError } from '@odradek/protocol';
 import { type Disarm, type Environment, type Millis, millis } from '@odradek/runtime';
 import type { Cluster } from '../cluster/cluster-host.ts';
 import { backoffMs } from '../cluster/retry.ts';
-import type { BrokerConnection } from '../connection/broker-connection-host.ts';
 import { ClientMisuse, RequestTimedOut } from '../errors.ts';
 import { Accumulator, loneRecordBytes } from './accumulator.ts';
 import { type BufferedRecord, type ProducerBatch, recordBytes } from './batch.ts';
 import { type Identity, IN_FLIGHT_BATCHES_MAX } from './partition-queue.ts';
 import { type Partitioner, StickyPartitioner } from './partitioner.ts';
+import { Sender } from './sender-host.ts';
 import type {
   Delivery,
   DeliveryCallback,
@@ -31,30 +24,14 @@ import type {
 } from './types.ts';
 import { judge } from './verdict.ts';
 
-/** Topics by name: v13 takes ids only. */
-const PRODUCE_VERSION_MAX = 12;
-/** Batches of magic 2. */
-const PRODUCE_VERSION_MIN = 3;
-/** What the answer to a produce request may take on the way, beyond the broker's own time-out. */
-const ANSWER_SLACK_MS = 5_000;
 const RETRY_BACKOFF_MS_LARGEST = 1_000;
 /** How often a partition without a leader is asked after. */
 const LEADERLESS_REFRESH_MS = 100;
-/** With acks 0 nothing but the socket pushes back: records wait while it holds this much. */
-const UNSENT_BYTES_MAX = 4 * 1024 * 1024;
-const UNSENT_RETRY_MS = 1;
-
 interface Homeless {
   readonly record: BufferedRecord;
   readonly partition: number | undefined;
   readonly done: DeliveryCallback | undefined;
   readonly sizeBytes: number;
-}
-
-interface BrokerState {
-  requestsInFlight: number;
-  /** Requests leave in the order in which their batches were taken, also when encoding takes its time. */
-  order: Promise<void>;
 }
 
 export class KafkaProducer implements Producer {
@@ -63,7 +40,7 @@ export class KafkaProducer implements Producer {
   readonly #options: Required<Omit<ProducerOptions, 'partitioner'>>;
   readonly #partitioner: Partitioner;
   readonly #accumulator: Accumulator;
-  readonly #brokers = new Map<number, BrokerState>();
+  readonly #sender: Sender;
   /** Records whose topic is not known yet, by topic. */
   readonly #homeless = new Map<string, Homeless[]>();
   readonly #flushes = new Set<{ readonly waitFor: Set<ProducerBatch>; done(): void }>();
@@ -113,6 +90,13 @@ export class KafkaProducer implements Producer {
         this.#environment.random.below(limit),
       );
     this.#accumulator = new Accumulator({ ...this.#options, isIdempotent });
+    this.#sender = new Sender(cluster, this.#options, {
+      succeeded: (batch, baseOffset, logAppendTimeMs) =>
+        this.#succeeded(batch, baseOffset, logAppendTimeMs),
+      failed: (batch, error) => this.#failed(batch, error),
+      stale: (topics) => this.#refresh(topics),
+      freed: () => this.#drainSoon(),
+    });
     this.#forgetChanges = cluster.onChange(() => this.#drainSoon());
   }
 
@@ -281,28 +265,15 @@ export class KafkaProducer implements Producer {
       this.#identity,
       this.#flushingCount > 0,
       (partition) => this.#cluster.leaderOf(partition),
-      (brokerId) => this.#mayAsk(brokerId),
+      (brokerId) => this.#sender.mayAsk(brokerId),
     );
-    for (const [brokerId, batches] of requests) this.#dispatch(brokerId, batches);
+    for (const [brokerId, batches] of requests) this.#sender.send(brokerId, batches);
     if (leaderless.size > 0) {
       this.#refresh([...leaderless]);
       this.#wakeAt(millis(clock.now() + LEADERLESS_REFRESH_MS));
     } else if (wakeAt !== null) this.#wakeAt(wakeAt);
     // A request that was held back for its size leaves others room in the next turn.
     if (requests.size > 0) this.#drainSoon();
-  }
-
-  #mayAsk(brokerId: number): boolean {
-    return this.#broker(brokerId).requestsInFlight < this.#options.maxInFlightRequests;
-  }
-
-  #broker(brokerId: number): BrokerState {
-    let state = this.#brokers.get(brokerId);
-    if (state === undefined) {
-      state = { requestsInFlight: 0, order: Promise.resolve() };
-      this.#brokers.set(brokerId, state);
-    }
-    return state;
   }
 
   #wakeAt(at: Millis): void {
@@ -313,117 +284,6 @@ export class KafkaProducer implements Producer {
       this.#drain();
     });
     this.#alarm = { at, disarm };
-  }
-
-  #dispatch(brokerId: number, batches: readonly ProducerBatch[]): void {
-    const broker = this.#broker(brokerId);
-    broker.requestsInFlight += 1;
-    const prepared = this.#prepare(brokerId, batches);
-    prepared.catch(() => undefined); // Told below, once its turn has come.
-    const before = broker.order;
-    const sent = before.then(() => prepared).then((send) => send());
-    // The next request may leave as soon as this one is written, not when it is answered.
-    broker.order = sent.then(
-      () => undefined,
-      () => undefined,
-    );
-    sent
-      .then(({ answer }) => answer)
-      .then(
-        (response) => this.#answered(batches, response),
-        (error: unknown) => this.#failedAll(batches, asError(error)),
-      )
-      .finally(() => {
-        broker.requestsInFlight -= 1;
-        this.#drainSoon();
-      })
-      .catch((error: unknown) => {
-        // A callback of the user threw, or a bug: it must not vanish.
-        queueMicrotask(() => {
-          throw error;
-        });
-      });
-  }
-
-  /** Encodes and finds the connection at the same time; what it returns writes at once. */
-  async #prepare(
-    brokerId: number,
-    batches: readonly ProducerBatch[],
-  ): Promise<() => { readonly answer: Promise<ProduceResponse | null> }> {
-    const [connection] = await Promise.all([
-      this.#cluster.connectionTo(brokerId, 'produce'),
-      ...batches.map((batch) => this.#encode(batch)),
-    ]);
-    return () => ({ answer: this.#produce(connection, batches) });
-  }
-
-  async #encode(batch: ProducerBatch): Promise<void> {
-    if (batch.encoded !== null) return;
-    const input = {
-      records: batch.records,
-      compression: this.#options.compression,
-      ...(batch.sequence ?? {}),
-    };
-    batch.encoded =
-      this.#options.compression === 'none' ? encodeBatch(input) : await encodeBatchAsync(input);
-  }
-
-  async #produce(
-    connection: BrokerConnection,
-    batches: readonly ProducerBatch[],
-  ): Promise<ProduceResponse | null> {
-    const version = connection.versionOf(apis.produce, PRODUCE_VERSION_MAX);
-    if (version < PRODUCE_VERSION_MIN)
-      throw new KafkaError('UNSUPPORTED_VERSION', 'the broker is older than Kafka 0.11');
-    const { acks, requestTimeoutMs } = this.#options;
-    const request = {
-      transactionalId: null,
-      acks: acks === 'all' ? -1 : acks,
-      timeoutMs: requestTimeoutMs,
-      topicData: topicData(batches),
-    };
-    if (acks !== 0)
-      return await connection.send(apis.produce, version, request, {
-        timeoutMs: requestTimeoutMs + ANSWER_SLACK_MS,
-      });
-    connection.sendUnanswered(apis.produce, version, request);
-    while (connection.unsentBytes > UNSENT_BYTES_MAX && !connection.isClosed)
-      await this.#cluster.pause(UNSENT_RETRY_MS);
-    return null;
-  }
-
-  #answered(batches: readonly ProducerBatch[], response: ProduceResponse | null): void {
-    const answers = new Map<
-      string,
-      ProduceResponse['responses'][number]['partitionResponses'][number]
-    >();
-    for (const topic of response?.responses ?? [])
-      for (const partition of topic.partitionResponses)
-        answers.set(`${topic.name}-${partition.index}`, partition);
-    const stale = new Set<string>();
-    for (const batch of batches) {
-      const answer = answers.get(`${batch.topic}-${batch.partition}`);
-      if (response === null) this.#succeeded(batch, -1, -1);
-      else if (answer === undefined)
-        this.#failed(
-          batch,
-          new KafkaError('UNKNOWN_SERVER_ERROR', 'the answer lacks the partition'),
-        );
-      else if (answer.errorCode === 0)
-        this.#succeeded(batch, answer.baseOffset, answer.logAppendTimeMs);
-      else {
-        const detail = answer.errorMessage ?? `${batch.topic}-${batch.partition}`;
-        const error = new KafkaError(kafkaErrorOf(answer.errorCode), detail);
-        if (error.staleMetadata) stale.add(batch.topic);
-        this.#failed(batch, error);
-      }
-    }
-    if (stale.size > 0) this.#refresh([...stale]);
-  }
-
-  #failedAll(batches: readonly ProducerBatch[], error: Error): void {
-    for (const batch of batches) this.#failed(batch, error);
-    this.#refresh([...new Set(batches.map(({ topic }) => topic))]);
   }
 
   #succeeded(batch: ProducerBatch, baseOffset: number, logAppendTimeMs: number): void {
@@ -553,17 +413,6 @@ export class KafkaProducer implements Producer {
     });
     return { producerId, producerEpoch };
   }
-}
-
-function topicData(batches: readonly ProducerBatch[]) {
-  const topics = new Map<string, { index: number; records: Buffer | null }[]>();
-  for (const { topic, partition, encoded } of batches) {
-    const partitionData = topics.get(topic);
-    const entry = { index: partition, records: encoded };
-    if (partitionData === undefined) topics.set(topic, [entry]);
-    else partitionData.push(entry);
-  }
-  return [...topics].map(([name, partitionData]) => ({ name, partitionData }));
 }
 
 function bytesOf(data: Buffer | string | null): Buffer | null {
