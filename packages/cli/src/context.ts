@@ -2,7 +2,7 @@
  * What a command may touch. Commands are handed this and nothing else, so that a test can run one
  * with text in place of a terminal; only main.ts fills it from the process.
  */
-import type { Environment } from '@odradek/runtime';
+import type { DelaySource, Environment, Metrics, MetricsPage } from '@odradek/runtime';
 import type { Logging } from './logging.ts';
 
 /** A stream of text lines from outside, without their line ends. */
@@ -43,11 +43,19 @@ export interface CommandContext {
   /** Nobody reads standard output any more. */
   readonly outputClosed: AbortSignal;
   readonly processes: Processes;
+  /** Measures how long this process' event loop keeps others waiting. */
+  readonly eventLoopDelay: () => DelaySource;
+  /** Puts metrics on a page; null as host is all interfaces. */
+  readonly serveMetrics: (
+    metrics: Metrics,
+    address: { readonly host: string | null; readonly port: number },
+  ) => Promise<MetricsPage>;
   /** Environment variables. */
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** What `~` stands for, and what this machine calls itself. */
+  /** What `~` stands for. */
   readonly homeDirectory: string;
-  readonly hostName: string;
+  /** What this machine calls itself, if that name leads back to it; else localhost. */
+  readonly hostName: () => Promise<string>;
   /** The folder of the clone or of the installed package. */
   readonly baseDirectory: string;
 }

@@ -3,9 +3,10 @@
  * The one program behind all script names: `main.js TOOL [words]`. It fills the command context from the process,
  * runs the tool, and turns what comes back into an exit code. The only file here that sees `process`.
  */
+import { lookup } from 'node:dns/promises';
 import { homedir, hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { LOG_LEVELS, nodeEnvironment } from '@odradek/runtime';
+import { LOG_LEVELS, nodeEnvironment, nodeEventLoopDelay, serveMetrics } from '@odradek/runtime';
 import type { CommandContext, Tool } from './context.ts';
 import { lazyLog } from './node/lazy-log.ts';
 import { nodeProcesses } from './node/processes.ts';
@@ -60,9 +61,11 @@ async function main(): Promise<number> {
     interrupted: interrupted.signal,
     outputClosed: outputClosed.signal,
     processes: nodeProcesses,
+    eventLoopDelay: nodeEventLoopDelay,
+    serveMetrics,
     variables: process.env,
     homeDirectory: homedir(),
-    hostName: hostname(),
+    hostName: resolvableHostName,
     baseDirectory: resolve(import.meta.dirname, '../../..'),
   };
   // Timers of the runtime do not keep a process alive; a running tool does.
@@ -78,6 +81,15 @@ async function main(): Promise<number> {
     prompter.close();
     await log.flush();
   }
+}
+
+/** A name that nobody can look up would lock every client out, so it is tried first. */
+async function resolvableHostName(): Promise<string> {
+  const name = hostname();
+  return await lookup(name).then(
+    () => name,
+    () => 'localhost',
+  );
 }
 
 function explain(tool: Tool, failure: unknown): number {

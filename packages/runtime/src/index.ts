@@ -21,6 +21,7 @@ export * from './metrics-docs.ts';
 export * from './nearest.ts';
 export { nodeEnvironment } from './node/environment.ts';
 export { type NodeDelaySource, nodeEventLoopDelay } from './node/event-loop-delay.ts';
+export { type MetricsPage, serveMetrics } from './node/metrics-page.ts';
 export { watchProcess } from './node/process-metrics.ts';
 export { stopRequested } from './node/signals.ts';
 export { type LogFile, type LogOptions, type OpenLog, openLog } from './node/winston-log.ts';

@@ -72,6 +72,12 @@ export const networkKeys = defineConfig({
     default: -1,
     doc: 'Bytes of requests that may be in memory before connections stop being read; -1: no limit.',
   },
+  'odradek.metrics.port': {
+    type: 'int',
+    default: null,
+    validate: between(0, 65_535),
+    doc: "Port of the page of metrics in Prometheus' form; no page unless given.",
+  },
   'odradek.queued.max.response.bytes': {
     type: 'long',
     default: 134_217_728,

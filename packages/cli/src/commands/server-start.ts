@@ -4,10 +4,12 @@
  */
 import {
   ConfigError,
+  Metrics,
   type OdradekError,
   type PropertyEntry,
   parseOverride,
   parseProperties,
+  watchProcess,
 } from '@odradek/runtime';
 import type { CommandContext, Tool } from '../context.ts';
 import { daemonLogging } from '../logging.ts';
@@ -63,14 +65,37 @@ export const kafkaServerStart = starter(
   'kafka-server-start',
   'Starts a broker.',
   'kafkaServer.out',
-  async (entries, file, { environment, homeDirectory, hostName, interrupted }) => {
+  async (entries, file, context) => {
+    const { environment, homeDirectory, interrupted } = context;
+    const hostName = await context.hostName();
     // Loaded here, so that neither daemon carries the other's code.
     const { readBrokerConfig, startBroker } = await import('@odradek/broker');
     const config = readBrokerConfig(entries, { source: file, homeDirectory, hostName });
-    const running = await startBroker(environment, config, { interrupted });
-    // Scripts that wait for a broker look for these words of Kafka's.
-    environment.log.info(`[KafkaServer id=${running.brokerId}] started (kafka.server.KafkaServer)`);
-    return running;
+    const metrics = new Metrics();
+    watchProcess(metrics);
+    const page = await metricsPage(context, metrics, config.values['odradek.metrics.port']);
+    const eventLoopDelay = context.eventLoopDelay();
+    try {
+      const running = await startBroker(environment, config, {
+        interrupted,
+        metrics,
+        eventLoopDelay,
+      });
+      // Scripts that wait for a broker look for these words of Kafka's.
+      environment.log.info(
+        `[KafkaServer id=${running.brokerId}] started (kafka.server.KafkaServer)`,
+      );
+      return {
+        failure: running.failure,
+        stop: async () => {
+          await running.stop();
+          await page.close();
+        },
+      };
+    } catch (error) {
+      await page.close();
+      throw error;
+    }
   },
 );
 
@@ -85,6 +110,17 @@ export const zookeeperServerStart = starter(
     return startCoordinator(environment, values);
   },
 );
+
+async function metricsPage(
+  { environment, serveMetrics }: CommandContext,
+  metrics: Metrics,
+  port: number | null,
+): Promise<{ close(): Promise<void> }> {
+  if (port === null) return { close: async () => undefined };
+  const page = await serveMetrics(metrics, { host: null, port });
+  environment.log.info('metrics are served', { port: page.port, path: '/metrics' });
+  return page;
+}
 
 /** Waits for an order to stop, or for a failure; either way everything is put away in order. */
 export async function serve(running: Running, context: CommandContext): Promise<number> {

@@ -93,7 +93,7 @@ interface Layout {
 }
 
 async function startCluster(layout: Layout, context: CommandContext): Promise<number> {
-  const { environment, homeDirectory, hostName, interrupted, stdout } = context;
+  const { environment, homeDirectory, interrupted, stdout } = context;
   const { clock } = environment;
   const began = clock.now();
   const lifecycle = new Lifecycle(environment, environment.log);
@@ -124,9 +124,12 @@ async function startCluster(layout: Layout, context: CommandContext): Promise<nu
           const config = readBrokerConfig(brokerEntries(layout, id), {
             source,
             homeDirectory,
-            hostName,
           });
-          const running = await startBroker(environment, config, { interrupted });
+          const running = await startBroker(environment, config, {
+            interrupted,
+            // One loop serves them all, so one broker watches it.
+            ...(id === 0 && { eventLoopDelay: context.eventLoopDelay() }),
+          });
           failures.push(running.failure);
           stopBroker.set(id, () => running.stop());
         }),
