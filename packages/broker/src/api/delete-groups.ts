@@ -7,7 +7,8 @@ export function deleteGroupsHandler(coordinator: GroupCoordinator): RegisteredHa
   return handler(apis.deleteGroups, [0, 2], async ({ groupsNames }) => ({
     throttleTimeMs: 0,
     results: await Promise.all(
-      groupsNames.map(async (groupId) => ({
+      // Named twice, a group would be gone and not found.
+      [...new Set(groupsNames)].map(async (groupId) => ({
         groupId,
         errorCode: errorCodes[await coordinator.delete(groupId)],
       })),

@@ -2,31 +2,39 @@
 import { apis, errorCodes } from '@odradek/protocol';
 import type { GroupSnapshot } from '../core/group/group-types.ts';
 import type { GroupCoordinator } from '../group/group-coordinator-host.ts';
+import { OPERATIONS_NOT_ASKED } from './authorized-operations.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
 
-/** "Not asked for", in the field for the caller's rights. */
-const RIGHTS_NOT_ASKED = -0x80000000;
+/** Without an authorizer everybody may do all that can be done with a group: read, delete, describe. */
+const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8);
 const UNKNOWN_IS_AN_ERROR_SINCE = 6;
 const NOTHING = Buffer.alloc(0);
 
 export function describeGroupsHandler(coordinator: GroupCoordinator): RegisteredHandler {
-  return handler(apis.describeGroups, [0, 6], ({ groups }, { apiVersion }) => ({
-    throttleTimeMs: 0,
-    groups: groups.map((groupId) => {
-      const { error, snapshot } = coordinator.describe(groupId);
-      const missing = error === 'NONE' && snapshot === null;
-      const unknown = missing && apiVersion >= UNKNOWN_IS_AN_ERROR_SINCE;
-      return {
-        errorCode: errorCodes[unknown ? 'GROUP_ID_NOT_FOUND' : error],
-        errorMessage: unknown ? `Group ${groupId} not found.` : null,
-        groupId,
-        groupState: snapshot?.state ?? (missing ? 'Dead' : ''),
-        protocolType: snapshot?.protocolType ?? '',
-        ...membersOf(snapshot),
-        authorizedOperations: RIGHTS_NOT_ASKED,
-      };
+  return handler(
+    apis.describeGroups,
+    [0, 6],
+    ({ groups, includeAuthorizedOperations }, { apiVersion }) => ({
+      throttleTimeMs: 0,
+      groups: groups.map((groupId) => {
+        const { error, snapshot } = coordinator.describe(groupId);
+        const missing = error === 'NONE' && snapshot === null;
+        const unknown = missing && apiVersion >= UNKNOWN_IS_AN_ERROR_SINCE;
+        return {
+          errorCode: errorCodes[unknown ? 'GROUP_ID_NOT_FOUND' : error],
+          errorMessage: unknown ? `Group ${groupId} not found.` : null,
+          groupId,
+          groupState: snapshot?.state ?? (missing ? 'Dead' : ''),
+          protocolType: snapshot?.protocolType ?? '',
+          ...membersOf(snapshot),
+          authorizedOperations:
+            includeAuthorizedOperations && error === 'NONE' && !unknown
+              ? GROUP_OPERATIONS
+              : OPERATIONS_NOT_ASKED,
+        };
+      }),
     }),
-  }));
+  );
 }
 
 /** Only a stable group shows what its members speak and own: before that it is about to change. */

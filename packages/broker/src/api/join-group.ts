@@ -1,6 +1,7 @@
 /** JoinGroup: a member asks to be in the next generation; the answer waits until that has begun. */
 import { apis, errorCodes } from '@odradek/protocol';
 import type { Random } from '@odradek/runtime';
+import { MEMBER_ID_PREFIX_MAX_CHARS } from '../core/group/limits.ts';
 import type { GroupCoordinator } from '../group/group-coordinator-host.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
 
@@ -15,7 +16,7 @@ export function joinGroupHandler(coordinator: GroupCoordinator, random: Random):
     const result = await coordinator.join(request.groupId, {
       memberId,
       instanceId: groupInstanceId,
-      freshMemberId: `${groupInstanceId ?? clientId}-${uuidOf(random)}`,
+      freshMemberId: freshMemberId(groupInstanceId ?? clientId, random),
       clientId,
       clientHost: `/${context.peerHost}`,
       sessionTimeoutMs,
@@ -42,6 +43,12 @@ export function joinGroupHandler(coordinator: GroupCoordinator, random: Random):
       members: [...result.members],
     };
   });
+}
+
+/** Begins with the name that the client goes by, for those who read logs; of a long name only so much. */
+function freshMemberId(name: string, random: Random): string {
+  const prefix = name.slice(0, MEMBER_ID_PREFIX_MAX_CHARS).replace(/[\uD800-\uDBFF]$/, '');
+  return `${prefix}-${uuidOf(random)}`;
 }
 
 /** A random UUID in its usual spelling (RFC 4122, version 4). */

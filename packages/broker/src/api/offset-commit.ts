@@ -16,20 +16,24 @@ export function offsetCommitHandler(
         .filter(({ partitionIndex }) => topicExists(name, partitionIndex))
         .map((partition) => ({ name, partition })),
     );
-    const errors = await coordinator.commit(
-      request.groupId,
-      { memberId: request.memberId, instanceId: request.groupInstanceId },
-      request.generationIdOrMemberEpoch,
-      request.retentionTimeMs < 0 ? null : request.retentionTimeMs,
-      known.map(({ name, partition }) => ({
-        topic: name,
-        partition: partition.partitionIndex,
-        offset: partition.committedOffset,
-        leaderEpoch: partition.committedLeaderEpoch,
-        metadata: partition.committedMetadata ?? '',
-        commitTimestampMs: partition.commitTimestamp < 0 ? null : partition.commitTimestamp,
-      })),
-    );
+    // A group is not made, or kept alive, for the sake of nothing.
+    const errors =
+      known.length === 0
+        ? []
+        : await coordinator.commit(
+            request.groupId,
+            { memberId: request.memberId, instanceId: request.groupInstanceId },
+            request.generationIdOrMemberEpoch,
+            request.retentionTimeMs < 0 ? null : request.retentionTimeMs,
+            known.map(({ name, partition }) => ({
+              topic: name,
+              partition: partition.partitionIndex,
+              offset: partition.committedOffset,
+              leaderEpoch: partition.committedLeaderEpoch,
+              metadata: partition.committedMetadata ?? '',
+              commitTimestampMs: partition.commitTimestamp < 0 ? null : partition.commitTimestamp,
+            })),
+          );
     const errorOf = new Map(known.map(({ partition }, index) => [partition, errors[index]]));
     return {
       throttleTimeMs: 0,

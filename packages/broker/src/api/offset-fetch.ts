@@ -1,8 +1,9 @@
 /**
- * OffsetFetch: what a group committed; one group before v8, several since.
- * v0, which read from the coordination server, is not served.
+ * OffsetFetch: what a group committed; one group before v8, several since. v7+ may insist on offsets that no open
+ * transaction can still change. v0, which read from the coordination server, is not served.
  */
 import { apis, errorCodes, type KafkaErrorName } from '@odradek/protocol';
+import type { OffsetTable } from '../core/group/offsets.ts';
 import type { GroupCoordinator } from '../group/group-coordinator-host.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
 
@@ -15,91 +16,100 @@ interface AskedTopic {
   readonly partitionIndexes: readonly number[];
 }
 
+interface AnsweredPartition {
+  readonly partitionIndex: number;
+  readonly committedOffset: number;
+  readonly committedLeaderEpoch: number;
+  readonly metadata: string;
+  readonly errorCode: number;
+}
+
 interface AnsweredTopic {
   readonly name: string;
-  readonly partitions: {
-    readonly partitionIndex: number;
-    readonly committedOffset: number;
-    readonly committedLeaderEpoch: number;
-    readonly metadata: string;
-    readonly errorCode: number;
-  }[];
+  readonly partitions: AnsweredPartition[];
+}
+
+interface Answer {
+  readonly error: KafkaErrorName;
+  readonly topics: AnsweredTopic[];
 }
 
 export function offsetFetchHandler(coordinator: GroupCoordinator): RegisteredHandler {
   return handler(apis.offsetFetch, [1, 9], (request, { apiVersion }) => {
+    const { requireStable } = request;
+    const fetch = (groupId: string, asked: readonly AskedTopic[] | null): Answer => {
+      const found = coordinator.offsetsOf(groupId);
+      if (!found.ok) return { error: found.error, topics: [] };
+      return { error: 'NONE', topics: committedOffsets(found.value, asked, requireStable) };
+    };
     if (apiVersion >= SEVERAL_GROUPS_SINCE) {
       return {
         throttleTimeMs: 0,
-        groups: request.groups.map(({ groupId, topics }) => {
-          const { error, answer } = fetchOffsets(coordinator, groupId, topics);
-          return { groupId, topics: answer, errorCode: errorCodes[error] };
+        groups: request.groups.map(({ groupId, topics: asked }) => {
+          const { error, topics } = fetch(groupId, asked);
+          return { groupId, topics, errorCode: errorCodes[error] };
         }),
       };
     }
-    const { error, answer } = fetchOffsets(coordinator, request.groupId, request.topics);
+    const { error, topics } = fetch(request.groupId, request.topics);
     // Before there was an error for the group, each partition carried it.
     const perPartition = apiVersion < GROUP_ERROR_SINCE && error !== 'NONE';
     return {
       throttleTimeMs: 0,
       errorCode: errorCodes[error],
-      topics: perPartition ? withError(request.topics ?? [], error) : answer,
+      topics: perPartition ? refused(request.topics ?? [], error) : topics,
     };
   });
 }
 
 /** @param asked null: everything that the group committed */
-function fetchOffsets(
-  coordinator: GroupCoordinator,
-  groupId: string,
+function committedOffsets(
+  offsets: OffsetTable,
   asked: readonly AskedTopic[] | null,
-): { readonly error: KafkaErrorName; readonly answer: AnsweredTopic[] } {
-  const found = coordinator.offsetsOf(groupId);
-  if (!found.ok) return { error: found.error, answer: [] };
-  const offsets = found.value;
-  if (asked !== null) {
-    const answer = asked.map(({ name, partitionIndexes }) => ({
-      name,
-      partitions: partitionIndexes.map((partitionIndex) => {
-        const committed = offsets.get(name, partitionIndex);
-        return {
-          partitionIndex,
-          committedOffset: committed?.offset ?? NOTHING_COMMITTED,
-          committedLeaderEpoch: committed?.leaderEpoch ?? NOTHING_COMMITTED,
-          metadata: committed?.metadata ?? '',
-          errorCode: errorCodes.NONE,
-        };
-      }),
-    }));
-    return { error: 'NONE', answer };
-  }
-  const byTopic = new Map<string, AnsweredTopic>();
-  for (const { topic, partition, committed } of offsets.all()) {
-    let answered = byTopic.get(topic);
-    if (answered === undefined) {
-      answered = { name: topic, partitions: [] };
-      byTopic.set(topic, answered);
-    }
-    answered.partitions.push({
-      partitionIndex: partition,
+  requireStable: boolean,
+): AnsweredTopic[] {
+  const answer = (topic: string, partitionIndex: number): AnsweredPartition => {
+    if (requireStable && offsets.isUndecided(topic, partitionIndex))
+      return nothing(partitionIndex, 'UNSTABLE_OFFSET_COMMIT');
+    const committed = offsets.get(topic, partitionIndex);
+    if (committed === undefined) return nothing(partitionIndex, 'NONE');
+    return {
+      partitionIndex,
       committedOffset: committed.offset,
       committedLeaderEpoch: committed.leaderEpoch,
       metadata: committed.metadata,
       errorCode: errorCodes.NONE,
-    });
-  }
-  return { error: 'NONE', answer: [...byTopic.values()] };
+    };
+  };
+  return (asked ?? everything(offsets)).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partition) => answer(name, partition)),
+  }));
 }
 
-function withError(asked: readonly AskedTopic[], error: KafkaErrorName): AnsweredTopic[] {
+function everything(offsets: OffsetTable): AskedTopic[] {
+  const byTopic = new Map<string, number[]>();
+  for (const { topic, partition } of offsets.all()) {
+    const partitions = byTopic.get(topic);
+    if (partitions === undefined) byTopic.set(topic, [partition]);
+    else partitions.push(partition);
+  }
+  return [...byTopic].map(([name, partitionIndexes]) => ({ name, partitionIndexes }));
+}
+
+function refused(asked: readonly AskedTopic[], error: KafkaErrorName): AnsweredTopic[] {
   return asked.map(({ name, partitionIndexes }) => ({
     name,
-    partitions: partitionIndexes.map((partitionIndex) => ({
-      partitionIndex,
-      committedOffset: NOTHING_COMMITTED,
-      committedLeaderEpoch: NOTHING_COMMITTED,
-      metadata: '',
-      errorCode: errorCodes[error],
-    })),
+    partitions: partitionIndexes.map((partition) => nothing(partition, error)),
   }));
+}
+
+function nothing(partitionIndex: number, error: KafkaErrorName): AnsweredPartition {
+  return {
+    partitionIndex,
+    committedOffset: NOTHING_COMMITTED,
+    committedLeaderEpoch: NOTHING_COMMITTED,
+    metadata: '',
+    errorCode: errorCodes[error],
+  };
 }

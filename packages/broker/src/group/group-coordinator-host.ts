@@ -1,13 +1,13 @@
 /**
- * The group coordinator of this broker: owns the groups of those partitions of __consumer_offsets that it leads.
+ * The group coordinator of this broker: leads requests about groups to the partition of __consumer_offsets that each
+ * group belongs to, as far as this broker leads that partition, and says otherwise where to look or when to ask again.
  *
- * It drives one machine per group (../core/group/), writes what they want stored, keeps committed offsets, loads a
- * partition when it becomes its leader and lets go when it no longer is, and forgets offsets that have expired.
- * Deciding is the machines' business; requests and responses are in ../api/.
+ * What a partition does with them is owned-partition-host.ts; requests and responses are in ../api/.
  */
-import { encodeBatch, KafkaError, type KafkaErrorName, type RecordInput } from '@odradek/protocol';
+import type { Codec, KafkaErrorName } from '@odradek/protocol';
 import { type Environment, type Log, millis } from '@odradek/runtime';
 import { coordinatorPartition } from '../core/group/coordinator-partition.ts';
+import { refusedJoin, refusedSync } from '../core/group/generation.ts';
 import type {
   GroupSnapshot,
   GroupState,
@@ -17,12 +17,16 @@ import type {
   SyncRequest,
   SyncResult,
 } from '../core/group/group-types.ts';
-import { groupLimits, Room } from '../core/group/limits.ts';
-import { type CommittedOffset, OffsetTable } from '../core/group/offsets.ts';
-import { groupRecord, offsetRecord } from '../core/group/records.ts';
-import { HostedGroup } from './hosted-group-host.ts';
-import { loadOffsetsPartition, type ReadableLog } from './offsets-loader-host.ts';
-import { subscribedTopics } from './subscriptions.ts';
+import { type GroupLimits, groupLimits, Room } from '../core/group/limits.ts';
+import { OffsetTable, type TopicPartition } from '../core/group/offsets.ts';
+import type { HostedGroup } from './hosted-group-host.ts';
+import {
+  type OffsetsTopic,
+  OwnedPartition,
+  type OwnedPartitionOptions,
+} from './owned-partition-host.ts';
+
+export type { OffsetsTopic } from './owned-partition-host.ts';
 
 /** Settings, each named after Kafka's key. */
 export interface GroupCoordinatorConfig {
@@ -31,38 +35,20 @@ export interface GroupCoordinatorConfig {
   readonly initialRebalanceDelayMs: number;
   /** Members of one group. */
   readonly maxGroupSize: number;
-  /** Bytes of the text that a client may attach to an offset. */
+  /** Of the text that a client may attach to an offset; Kafka too counts characters where its key says bytes. */
   readonly offsetMetadataMaxBytes: number;
   readonly commitTimeoutMs: number;
   readonly commitRequiredAcks: -1 | 1;
+  /** Of the batches that are written; 'none' when left out. */
+  readonly compression?: Codec;
   readonly loadBufferBytes: number;
   readonly retentionMs: number;
   readonly retentionCheckIntervalMs: number;
+  /** Limits that Kafka has no keys for. */
+  readonly limits?: GroupLimits;
 }
 
-/** What the coordinator needs of the replicas of this broker. */
-export interface OffsetsTopic {
-  /** Partitions of __consumer_offsets; null while the topic is not there. */
-  partitionCount(): number | null;
-  log(partition: number): ReadableLog | undefined;
-  append(
-    partition: number,
-    records: Buffer,
-    options: { readonly timeoutMs: number; readonly requiredAcks: -1 | 1 },
-  ): Promise<{ readonly firstOffset: number }>;
-}
-
-/** The groups of one partition of the offsets topic. */
-interface Owned {
-  readonly partition: number;
-  readonly leaderEpoch: number;
-  loading: boolean;
-  readonly groups: Map<string, HostedGroup>;
-}
-
-export interface OffsetToCommit {
-  readonly topic: string;
-  readonly partition: number;
+export interface OffsetToCommit extends TopicPartition {
   readonly offset: number;
   readonly leaderEpoch: number;
   readonly metadata: string;
@@ -89,8 +75,8 @@ export class GroupCoordinator {
   readonly #log: Log;
   readonly #config: GroupCoordinatorConfig;
   readonly #topic: OffsetsTopic;
-  readonly #owned = new Map<number, Owned>();
-  readonly #room = new Room(groupLimits.groupsMaxBytes);
+  readonly #owned = new Map<number, OwnedPartition>();
+  readonly #options: OwnedPartitionOptions;
   #running = true;
   #disarmExpiry: () => void = () => undefined;
 
@@ -99,6 +85,25 @@ export class GroupCoordinator {
     this.#log = environment.log.child('groups');
     this.#config = config;
     this.#topic = topic;
+    const limits = config.limits ?? groupLimits;
+    this.#options = {
+      environment,
+      log: this.#log,
+      topic,
+      group: {
+        initialRebalanceDelayMs: config.initialRebalanceDelayMs,
+        maxSize: config.maxGroupSize,
+        limits,
+        room: new Room(limits.groupsMaxBytes),
+      },
+      offsetsRoom: new Room(limits.offsetsMaxBytes),
+      offsetMetadataMaxChars: config.offsetMetadataMaxBytes,
+      commitTimeoutMs: config.commitTimeoutMs,
+      commitRequiredAcks: config.commitRequiredAcks,
+      compression: config.compression ?? 'none',
+      loadBufferBytes: config.loadBufferBytes,
+      retentionMs: config.retentionMs,
+    };
     this.#armExpiry();
   }
 
@@ -113,125 +118,52 @@ export class GroupCoordinator {
 
   /** This broker leads a partition of the offsets topic now: load its groups in the background. */
   elected(partition: number, leaderEpoch: number): void {
+    if (!this.#running) return;
     const before = this.#owned.get(partition);
     if (before !== undefined && before.leaderEpoch >= leaderEpoch) return;
-    if (before !== undefined) this.#release(before);
-    const owned: Owned = { partition, leaderEpoch, loading: true, groups: new Map() };
+    before?.release();
+    const owned = new OwnedPartition(partition, leaderEpoch, this.#options);
     this.#owned.set(partition, owned);
-    this.#load(owned).catch((error: unknown) => {
-      // Without its groups the partition answers "loading" until a new leader is elected, rather than lying.
-      this.#log.error('groups cannot be loaded', { partition, error: asError(error) });
-    });
+    owned.load();
   }
 
   /** Another broker leads it, or nobody. */
   resigned(partition: number): void {
-    const owned = this.#owned.get(partition);
-    if (owned === undefined) return;
+    this.#owned.get(partition)?.release();
     this.#owned.delete(partition);
-    this.#release(owned);
-  }
-
-  #release(owned: Owned): void {
-    for (const group of owned.groups.values()) group.deliver({ kind: 'unload' });
-    owned.groups.clear();
-  }
-
-  async #load(owned: Owned): Promise<void> {
-    const log = this.#topic.log(owned.partition);
-    if (log === undefined) throw new KafkaError('KAFKA_STORAGE_ERROR', 'the log is not here');
-    const began = this.#environment.clock.now();
-    const loaded = await loadOffsetsPartition(
-      log,
-      this.#config.loadBufferBytes,
-      () => this.#owned.get(owned.partition) === owned,
-      this.#log,
-    );
-    if (this.#owned.get(owned.partition) !== owned) return;
-    for (const [groupId, { stored, stateSinceMs, offsets }] of loaded) {
-      owned.groups.set(groupId, this.#host(owned, groupId, offsets, stored, stateSinceMs));
-    }
-    owned.loading = false;
-    this.#log.info('groups loaded', {
-      partition: owned.partition,
-      groups: owned.groups.size,
-      ms: Math.round(this.#environment.clock.now() - began),
-    });
-  }
-
-  #host(
-    owned: Owned,
-    groupId: string,
-    offsets: OffsetTable,
-    stored: GroupSnapshot | null,
-    stateSinceMs: number | null,
-  ): HostedGroup {
-    return new HostedGroup({
-      groupId,
-      offsets,
-      stored,
-      stateSinceMs,
-      time: this.#environment,
-      options: {
-        initialRebalanceDelayMs: this.#config.initialRebalanceDelayMs,
-        maxSize: this.#config.maxGroupSize,
-        limits: groupLimits,
-        room: this.#room,
-      },
-      store: (snapshot) =>
-        this.#write(owned, [groupRecord(groupId, snapshot, this.#environment.clock.wallTime())]),
-    });
   }
 
   // ---- requests of members -----------------------------------------------------------------------------------
 
   async join(groupId: string, request: JoinRequest): Promise<JoinResult> {
-    const refuse = (error: KafkaErrorName): JoinResult => ({
-      error,
-      generationId: -1,
-      protocolType: null,
-      protocolName: null,
-      leader: '',
-      memberId: request.memberId,
-      skipAssignment: false,
-      members: [],
-    });
-    const { sessionTimeoutMs } = request;
-    if (groupId === '') return refuse('INVALID_GROUP_ID');
+    const { memberId, sessionTimeoutMs } = request;
+    const found = this.#partitionOf(groupId, 'named');
+    if (!found.ok) return refusedJoin(found.error, memberId);
+    const owned = found.value;
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#config;
-    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
-      return refuse('INVALID_SESSION_TIMEOUT');
-    }
-    const found = this.#find(groupId);
-    if (!found.ok) return refuse(found.error);
-    let group = found.value.groups.get(groupId);
-    if (group === undefined) {
-      if (request.memberId !== '') return refuse('UNKNOWN_MEMBER_ID');
-      group = this.#host(found.value, groupId, new OffsetTable(), null, null);
-      found.value.groups.set(groupId, group);
-    }
-    return group.join(request);
+    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs)
+      return refusedJoin('INVALID_SESSION_TIMEOUT', memberId);
+    let group = owned.find(groupId) ?? null;
+    if (group === null && memberId !== '') return refusedJoin('UNKNOWN_MEMBER_ID', memberId);
+    group ??= owned.create(groupId);
+    if (group === null) return refusedJoin('COORDINATOR_NOT_AVAILABLE', memberId);
+    const result = await group.join(request);
+    if (result.error !== 'NONE') owned.dropIfUnused(groupId);
+    return result;
   }
 
   async sync(groupId: string, request: SyncRequest): Promise<SyncResult> {
-    const refuse = (error: KafkaErrorName): SyncResult => ({
-      error,
-      protocolType: null,
-      protocolName: null,
-      assignment: Buffer.alloc(0),
-    });
-    const found = this.#group(groupId);
-    // A member that syncs while the coordinator moves is better off joining again.
+    const found = this.#group(groupId, 'named');
     if (!found.ok) {
-      return refuse(
-        found.error === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'REBALANCE_IN_PROGRESS' : found.error,
-      );
+      // A member that syncs while the coordinator moves is better off joining again.
+      const isLoading = found.error === 'COORDINATOR_LOAD_IN_PROGRESS';
+      return refusedSync(isLoading ? 'REBALANCE_IN_PROGRESS' : found.error);
     }
-    return found.value === undefined ? refuse('UNKNOWN_MEMBER_ID') : found.value.sync(request);
+    return found.value?.sync(request) ?? refusedSync('UNKNOWN_MEMBER_ID');
   }
 
   heartbeat(groupId: string, identity: MemberIdentity, generationId: number): KafkaErrorName {
-    const found = this.#group(groupId);
+    const found = this.#group(groupId, 'named');
     if (!found.ok) return found.error === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'NONE' : found.error;
     if (found.value === undefined) return 'UNKNOWN_MEMBER_ID';
     return found.value.group.heartbeat(identity, generationId, this.#environment.clock.now());
@@ -242,12 +174,13 @@ export class GroupCoordinator {
     groupId: string,
     members: readonly MemberIdentity[],
   ): Promise<{ readonly error: KafkaErrorName; readonly members: readonly KafkaErrorName[] }> {
-    const found = this.#group(groupId);
+    const found = this.#group(groupId, 'named');
     if (!found.ok) return { error: found.error, members: [] };
-    if (found.value === undefined) {
+    const group = found.value;
+    if (group === undefined)
       return { error: 'NONE', members: members.map(() => 'UNKNOWN_MEMBER_ID') };
-    }
-    return { error: 'NONE', members: await found.value.leave(members) };
+    if (group.group.state === 'Dead') return { error: 'COORDINATOR_NOT_AVAILABLE', members: [] };
+    return { error: 'NONE', members: await group.leave(members) };
   }
 
   // ---- offsets -----------------------------------------------------------------------------------------------
@@ -261,58 +194,41 @@ export class GroupCoordinator {
     offsets: readonly OffsetToCommit[],
   ): Promise<readonly KafkaErrorName[]> {
     const all = (error: KafkaErrorName): KafkaErrorName[] => offsets.map(() => error);
-    const found = this.#find(groupId);
+    const found = this.#partitionOf(groupId, 'any');
     if (!found.ok) return all(found.error);
     const owned = found.value;
-    let group = owned.groups.get(groupId);
-    if (group === undefined) {
-      if (generationId >= 0) return all('ILLEGAL_GENERATION');
-      group = this.#host(owned, groupId, new OffsetTable(), null, null);
-      owned.groups.set(groupId, group);
-    }
-    const nowMs = this.#environment.clock.wallTime();
-    const refusal = group.group.admitCommit(identity, generationId, this.#environment.clock.now());
+    let group = owned.find(groupId) ?? null;
+    if (group === null && generationId >= 0) return all('ILLEGAL_GENERATION');
+    group ??= owned.create(groupId);
+    if (group === null) return all('COORDINATOR_NOT_AVAILABLE');
+    const { clock } = this.#environment;
+    const refusal = group.group.admitCommit(identity, generationId, clock.now());
     if (refusal !== 'NONE') return all(refusal);
-
-    const errors = offsets.map(
-      ({ metadata }): KafkaErrorName =>
-        Buffer.byteLength(metadata) > this.#config.offsetMetadataMaxBytes
-          ? 'OFFSET_METADATA_TOO_LARGE'
-          : 'NONE',
-    );
-    const accepted = offsets
-      .filter((_, index) => errors[index] === 'NONE')
-      .map((offset) => ({
-        topic: offset.topic,
-        partition: offset.partition,
+    const nowMs = clock.wallTime();
+    const errors = await owned.commit(
+      groupId,
+      group,
+      offsets.map(({ topic, partition, commitTimestampMs, offset, leaderEpoch, metadata }) => ({
+        topic,
+        partition,
         committed: {
-          offset: offset.offset,
-          leaderEpoch: offset.leaderEpoch,
-          metadata: offset.metadata,
-          commitTimestampMs: offset.commitTimestampMs ?? nowMs,
-          expireTimestampMs:
-            retentionMs === null ? null : (offset.commitTimestampMs ?? nowMs) + retentionMs,
+          offset,
+          leaderEpoch,
+          metadata,
+          commitTimestampMs: commitTimestampMs ?? nowMs,
+          expireTimestampMs: retentionMs === null ? null : nowMs + retentionMs,
         },
-      }));
-    if (accepted.length === 0) return errors;
-    const records = accepted.map(({ topic, partition, committed }) =>
-      offsetRecord(groupId, topic, partition, committed, nowMs),
+      })),
     );
-    const written = await this.#write(owned, records);
-    if (!written.ok) {
-      return errors.map((error) => (error === 'NONE' ? commitError(written.error) : error));
-    }
-    for (const [index, { topic, partition, committed }] of accepted.entries()) {
-      group.offsets.set(topic, partition, { ...committed, logOffset: written.value + index });
-    }
+    owned.dropIfUnused(groupId); // Nothing of it could be written.
     return errors;
   }
 
   /** The group's committed offsets; an empty table for a group that nobody knows. */
   offsetsOf(groupId: string): Found<OffsetTable> {
-    const found = this.#group(groupId, true);
+    const found = this.#group(groupId, 'any');
     if (!found.ok) return found;
-    return { ok: true, value: found.value?.offsets ?? new OffsetTable() };
+    return { ok: true, value: found.value?.offsets ?? new OffsetTable(this.#options.offsetsRoom) };
   }
 
   // ---- looking and deleting ----------------------------------------------------------------------------------
@@ -322,172 +238,72 @@ export class GroupCoordinator {
     const groups: GroupListing[] = [];
     let loading = false;
     for (const owned of this.#owned.values()) {
-      loading ||= owned.loading;
-      for (const [groupId, { group }] of owned.groups) {
+      loading ||= owned.isLoading;
+      for (const [groupId, { group }] of owned.groups())
         groups.push({ groupId, protocolType: group.protocolType ?? '', state: group.state });
-      }
     }
     return { error: loading ? 'COORDINATOR_LOAD_IN_PROGRESS' : 'NONE', groups };
   }
 
   describe(groupId: string): GroupDescription {
-    const found = this.#group(groupId, true);
+    const found = this.#group(groupId, 'any');
     if (!found.ok) return { error: found.error, snapshot: null };
     return { error: 'NONE', snapshot: found.value?.group.snapshot() ?? null };
   }
 
   async delete(groupId: string): Promise<KafkaErrorName> {
-    const found = this.#find(groupId);
-    if (!found.ok) return found.error;
-    const group = found.value.groups.get(groupId);
-    if (group === undefined || group.group.state === 'Dead') return 'GROUP_ID_NOT_FOUND';
-    if (group.group.state !== 'Empty' || !group.group.isVacant) return 'NON_EMPTY_GROUP';
-    return this.#bury(found.value, groupId, group);
+    const found = this.#partitionOf(groupId, 'any');
+    return found.ok ? found.value.delete(groupId) : found.error;
   }
 
   /** Deleted topics take their committed offsets with them. */
   async forgetTopics(topics: readonly string[]): Promise<void> {
-    for (const owned of this.#owned.values()) {
-      for (const [groupId, group] of owned.groups) {
-        const gone = topics.flatMap((topic) => group.offsets.ofTopic(topic));
-        await this.#removeOffsets(owned, groupId, group, gone);
-      }
-    }
+    const gone = new Set(topics);
+    for (const owned of [...this.#owned.values()]) await owned.forgetTopics(gone);
   }
 
   // ---- expiry ------------------------------------------------------------------------------------------------
 
   #armExpiry(): void {
     const { clock, timers } = this.#environment;
-    this.#disarmExpiry = timers.wakeAt(
-      millis(clock.now() + this.#config.retentionCheckIntervalMs),
-      () => {
-        this.expireOffsets()
-          .catch((error: unknown) =>
-            this.#log.warn('expired offsets stay for now', { error: asError(error) }),
-          )
-          .finally(() => {
-            if (this.#running) this.#armExpiry();
-          });
-      },
-    );
+    const at = millis(clock.now() + this.#config.retentionCheckIntervalMs);
+    this.#disarmExpiry = timers.wakeAt(at, () => {
+      this.expireOffsets()
+        .catch((error: unknown) =>
+          this.#log.warn('expired offsets stay for now', {
+            error: error instanceof Error ? error : new Error(String(error)),
+          }),
+        )
+        .finally(() => {
+          if (this.#running) this.#armExpiry();
+        });
+    });
   }
 
   /** Removes offsets that have outlived their retention, and groups that have nothing left. */
   async expireOffsets(): Promise<void> {
-    const nowMs = this.#environment.clock.wallTime();
-    for (const owned of this.#owned.values()) {
-      if (owned.loading) continue;
-      for (const [groupId, hosted] of owned.groups) {
-        const { group, offsets, stateSinceMs } = hosted;
-        const snapshot = group.snapshot();
-        const expired = offsets.expired(
-          {
-            protocolType: group.protocolType,
-            isEmpty: group.state === 'Empty',
-            isStable: group.state === 'Stable',
-            emptySinceMs: stateSinceMs,
-            subscribed: subscribedTopics(snapshot),
-          },
-          nowMs,
-          this.#config.retentionMs,
-        );
-        await this.#removeOffsets(owned, groupId, hosted, expired);
-        if (group.state === 'Empty' && group.isVacant && offsets.isEmpty) {
-          await this.#bury(owned, groupId, hosted);
-        }
-      }
-    }
-  }
-
-  async #removeOffsets(
-    owned: Owned,
-    groupId: string,
-    group: HostedGroup,
-    gone: readonly {
-      readonly topic: string;
-      readonly partition: number;
-      readonly committed: CommittedOffset;
-    }[],
-  ): Promise<void> {
-    if (gone.length === 0) return;
-    const nowMs = this.#environment.clock.wallTime();
-    const written = await this.#write(
-      owned,
-      gone.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, null, nowMs)),
-    );
-    if (!written.ok) return;
-    for (const { topic, partition, committed } of gone) {
-      // A commit that came in meanwhile is newer than what was removed.
-      if (group.offsets.get(topic, partition) === committed) group.offsets.remove(topic, partition);
-    }
-  }
-
-  async #bury(owned: Owned, groupId: string, group: HostedGroup): Promise<KafkaErrorName> {
-    const nowMs = this.#environment.clock.wallTime();
-    const tombstones = [...group.offsets.all()].map(({ topic, partition }) =>
-      offsetRecord(groupId, topic, partition, null, nowMs),
-    );
-    group.deliver({ kind: 'die' });
-    owned.groups.delete(groupId);
-    const written = await this.#write(owned, [...tombstones, groupRecord(groupId, null, nowMs)]);
-    return written.ok ? 'NONE' : commitError(written.error);
+    for (const owned of [...this.#owned.values()]) await owned.expire();
   }
 
   // ---- small parts -------------------------------------------------------------------------------------------
 
-  /** The partition that a group belongs to, if it is this broker's and loaded. */
-  #find(groupId: string): Found<Owned> {
-    if (!this.#running) return { ok: false, error: 'COORDINATOR_NOT_AVAILABLE' };
+  /**
+   * The partition that a group belongs to, if it is this broker's and loaded.
+   * @param kind 'any': the empty id is an ordinary one, under which consumers without a group commit
+   */
+  #partitionOf(groupId: string, kind: 'named' | 'any'): Found<OwnedPartition> {
+    const refuse = (error: KafkaErrorName) => ({ ok: false, error }) as const;
+    if (groupId === '' && kind === 'named') return refuse('INVALID_GROUP_ID');
+    if (!this.#running) return refuse('COORDINATOR_NOT_AVAILABLE');
     const count = this.#topic.partitionCount();
-    const owned =
-      count === null ? undefined : this.#owned.get(coordinatorPartition(groupId, count));
-    if (owned === undefined) return { ok: false, error: 'NOT_COORDINATOR' };
-    if (owned.loading) return { ok: false, error: 'COORDINATOR_LOAD_IN_PROGRESS' };
-    return { ok: true, value: owned };
+    if (count === null) return refuse('NOT_COORDINATOR');
+    const owned = this.#owned.get(coordinatorPartition(groupId, count));
+    if (owned === undefined) return refuse('NOT_COORDINATOR');
+    return owned.isLoading ? refuse('COORDINATOR_LOAD_IN_PROGRESS') : { ok: true, value: owned };
   }
 
-  /** @param anyId the empty id is an ordinary one where no member is meant: consumers without a group commit under it */
-  #group(groupId: string, anyId = false): Found<HostedGroup | undefined> {
-    if (groupId === '' && !anyId) return { ok: false, error: 'INVALID_GROUP_ID' };
-    const found = this.#find(groupId);
-    return found.ok ? { ok: true, value: found.value.groups.get(groupId) } : found;
+  #group(groupId: string, kind: 'named' | 'any'): Found<HostedGroup | undefined> {
+    const found = this.#partitionOf(groupId, kind);
+    return found.ok ? { ok: true, value: found.value.find(groupId) } : found;
   }
-
-  /** Appends records as one batch; resolves to the offset of the first one. */
-  async #write(owned: Owned, records: readonly RecordInput[]): Promise<Found<number>> {
-    try {
-      const { firstOffset } = await this.#topic.append(owned.partition, encodeBatch({ records }), {
-        timeoutMs: this.#config.commitTimeoutMs,
-        requiredAcks: this.#config.commitRequiredAcks,
-      });
-      return { ok: true, value: firstOffset };
-    } catch (error) {
-      if (error instanceof KafkaError) return { ok: false, error: error.code };
-      throw error;
-    }
-  }
-}
-
-/** What a member is told when the offsets topic could not take its commit. */
-function commitError(error: KafkaErrorName): KafkaErrorName {
-  switch (error) {
-    case 'UNKNOWN_TOPIC_OR_PARTITION':
-    case 'NOT_ENOUGH_REPLICAS':
-    case 'NOT_ENOUGH_REPLICAS_AFTER_APPEND':
-      return 'COORDINATOR_NOT_AVAILABLE';
-    case 'NOT_LEADER_OR_FOLLOWER':
-    case 'KAFKA_STORAGE_ERROR':
-      return 'NOT_COORDINATOR';
-    case 'MESSAGE_TOO_LARGE':
-    case 'RECORD_LIST_TOO_LARGE':
-    case 'INVALID_FETCH_SIZE':
-      return 'INVALID_COMMIT_OFFSET_SIZE';
-    default:
-      return error;
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

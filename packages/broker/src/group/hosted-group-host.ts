@@ -14,8 +14,7 @@ import type {
   SyncResult,
 } from '../core/group/group-types.ts';
 import type { OffsetTable } from '../core/group/offsets.ts';
-
-type Stored = { readonly ok: true } | { readonly ok: false; readonly error: KafkaErrorName };
+import { storeError } from './write-errors.ts';
 
 export interface HostedGroupOptions {
   readonly groupId: string;
@@ -25,8 +24,8 @@ export interface HostedGroupOptions {
   readonly stateSinceMs: number | null;
   readonly time: Time;
   readonly options: GroupOptions;
-  /** Writes the group's record; never rejects for what a broker can live with. */
-  readonly store: (snapshot: GroupSnapshot) => Promise<Stored>;
+  /** Writes the group's record; resolves to the error when it could not be, and never rejects. */
+  readonly store: (snapshot: GroupSnapshot) => Promise<KafkaErrorName | null>;
 }
 
 export class HostedGroup {
@@ -37,9 +36,10 @@ export class HostedGroup {
   stateSinceMs: number | null;
   readonly #time: Time;
   readonly #store: HostedGroupOptions['store'];
-  readonly #joins = new Map<number, (result: JoinResult) => void>();
-  readonly #syncs = new Map<number, (result: SyncResult) => void>();
-  readonly #leaves = new Map<number, (errors: readonly KafkaErrorName[]) => void>();
+  /** Made with the first waiter: most groups of a coordinator are only offsets. */
+  #joins: Map<number, (result: JoinResult) => void> | null = null;
+  #syncs: Map<number, (result: SyncResult) => void> | null = null;
+  #leaves: Map<number, (errors: readonly KafkaErrorName[]) => void> | null = null;
   #nextReply = 1;
 
   constructor({
@@ -62,9 +62,16 @@ export class HostedGroup {
     this.deliver = drive(this.group, time, (effect) => this.#perform(effect));
   }
 
+  /** There is nothing in it that would be missed: no member, no offset, no record of it. */
+  get isUnused(): boolean {
+    const { state, generation, isVacant } = this.group;
+    return state === 'Empty' && generation === 0 && isVacant && this.offsets.isEmpty;
+  }
+
   join(request: JoinRequest): Promise<JoinResult> {
     return new Promise((resolve) => {
       const reply = this.#nextReply++;
+      this.#joins ??= new Map();
       this.#joins.set(reply, resolve);
       this.deliver({ kind: 'join', reply, request });
     });
@@ -73,6 +80,7 @@ export class HostedGroup {
   sync(request: SyncRequest): Promise<SyncResult> {
     return new Promise((resolve) => {
       const reply = this.#nextReply++;
+      this.#syncs ??= new Map();
       this.#syncs.set(reply, resolve);
       this.deliver({ kind: 'sync', reply, request });
     });
@@ -81,6 +89,7 @@ export class HostedGroup {
   leave(members: readonly MemberIdentity[]): Promise<readonly KafkaErrorName[]> {
     return new Promise((resolve) => {
       const reply = this.#nextReply++;
+      this.#leaves ??= new Map();
       this.#leaves.set(reply, resolve);
       this.deliver({ kind: 'leave', reply, members });
     });
@@ -99,44 +108,20 @@ export class HostedGroup {
         break;
       case 'store':
         this.stateSinceMs = this.#time.clock.wallTime();
-        this.#store(effect.snapshot).then(
-          (stored) =>
-            this.deliver({
-              kind: 'stored',
-              store: effect.store,
-              error: stored.ok ? null : storeError(stored.error),
-            }),
-          () =>
-            this.deliver({ kind: 'stored', store: effect.store, error: 'UNKNOWN_SERVER_ERROR' }),
-        );
+        this.#storeThenTell(effect.store, effect.snapshot);
         break;
     }
   }
-}
 
-function take<T>(waiting: Map<number, T>, reply: number): T | undefined {
-  const found = waiting.get(reply);
-  waiting.delete(reply);
-  return found;
-}
-
-/** What members are told when the group's record could not be written. */
-function storeError(error: KafkaErrorName): KafkaErrorName {
-  switch (error) {
-    case 'UNKNOWN_TOPIC_OR_PARTITION':
-    case 'NOT_ENOUGH_REPLICAS':
-    case 'NOT_ENOUGH_REPLICAS_AFTER_APPEND':
-      return 'COORDINATOR_NOT_AVAILABLE';
-    case 'NOT_LEADER_OR_FOLLOWER':
-    case 'KAFKA_STORAGE_ERROR':
-      return 'NOT_COORDINATOR';
-    case 'REQUEST_TIMED_OUT':
-      return 'REBALANCE_IN_PROGRESS';
-    case 'MESSAGE_TOO_LARGE':
-    case 'RECORD_LIST_TOO_LARGE':
-    case 'INVALID_FETCH_SIZE':
-      return 'UNKNOWN_SERVER_ERROR';
-    default:
-      return error;
+  #storeThenTell(store: number, snapshot: GroupSnapshot): void {
+    void this.#store(snapshot).then((error) => {
+      this.deliver({ kind: 'stored', store, error: error === null ? null : storeError(error) });
+    });
   }
+}
+
+function take<T>(waiting: Map<number, T> | null, reply: number): T | undefined {
+  const found = waiting?.get(reply);
+  waiting?.delete(reply);
+  return found;
 }

@@ -6,9 +6,11 @@ import {
   type GroupMetadataValue,
   groupMetadataKey,
   groupMetadataValue,
+  MalformedMessage,
   type OffsetCommitValue,
   offsetCommitKey,
   offsetCommitValue,
+  Reader,
   type RecordInput,
 } from '@odradek/protocol';
 import type { GroupSnapshot } from './group-types.ts';
@@ -21,6 +23,7 @@ const OFFSET_VALUE_VERSION = 3;
 const OFFSET_VALUE_VERSION_WITH_EXPIRY = 1;
 const GROUP_VALUE_VERSION = 3;
 const NO_EXPIRY = -1;
+const VERSION_BYTES = 2;
 
 export type OffsetsRecord =
   | {
@@ -42,14 +45,11 @@ export function offsetRecord(
   committed: Omit<CommittedOffset, 'logOffset'> | null,
   timestamp: number,
 ): RecordInput {
-  const key = versioned(
-    OFFSET_KEY_VERSION,
-    offsetCommitKey.encode({ group, topic, partition }, OFFSET_KEY_VERSION),
-  );
+  const key = offsetCommitKey.encodeWithVersion({ group, topic, partition }, OFFSET_KEY_VERSION);
   if (committed === null) return { key, value: null, timestamp };
   const version =
     committed.expireTimestampMs === null ? OFFSET_VALUE_VERSION : OFFSET_VALUE_VERSION_WITH_EXPIRY;
-  const value = offsetCommitValue.encode(
+  const value = offsetCommitValue.encodeWithVersion(
     {
       offset: committed.offset,
       leaderEpoch: committed.leaderEpoch,
@@ -59,7 +59,7 @@ export function offsetRecord(
     },
     version,
   );
-  return { key, value: versioned(version, value), timestamp };
+  return { key, value, timestamp };
 }
 
 /** @param snapshot null removes the group */
@@ -68,9 +68,9 @@ export function groupRecord(
   snapshot: GroupSnapshot | null,
   timestamp: number,
 ): RecordInput {
-  const key = versioned(GROUP_KEY_VERSION, groupMetadataKey.encode({ group }, GROUP_KEY_VERSION));
+  const key = groupMetadataKey.encodeWithVersion({ group }, GROUP_KEY_VERSION);
   if (snapshot === null) return { key, value: null, timestamp };
-  const value = groupMetadataValue.encode(
+  const value = groupMetadataValue.encodeWithVersion(
     {
       protocolType: snapshot.protocolType ?? '',
       generation: snapshot.generation,
@@ -90,35 +90,36 @@ export function groupRecord(
     },
     GROUP_VALUE_VERSION,
   );
-  return { key, value: versioned(GROUP_VALUE_VERSION, value), timestamp };
+  return { key, value, timestamp };
 }
 
 /**
- * Reads a record of the offsets topic.
- * @throws MalformedMessage for a key or value of a known kind that cannot be read
+ * Reads a record of the offsets topic. Bytes after the end of a key or value are left alone: a newer writer may have put
+ * more there.
+ * @throws MalformedMessage, UnsupportedVersion for a key or value of a known kind that cannot be read
  */
 export function readOffsetsRecord(key: Buffer, value: Buffer | null): OffsetsRecord {
-  const version = key.readInt16BE(0);
-  const body = key.subarray(2);
+  const version = versionOf(key);
   if (version === 0 || version === OFFSET_KEY_VERSION) {
-    const { group, topic, partition } = offsetCommitKey.decode(body, version);
-    return {
-      kind: 'offset',
-      group,
-      topic,
-      partition,
-      value: value && offsetCommitValue.decode(value.subarray(2), value.readInt16BE(0)),
-    };
+    const { group, topic, partition } = offsetCommitKey.decodeFrom(bodyOf(key), version);
+    const read = value && offsetCommitValue.decodeFrom(bodyOf(value), versionOf(value));
+    return { kind: 'offset', group, topic, partition, value: read };
   }
   if (version === GROUP_KEY_VERSION) {
-    return {
-      kind: 'group',
-      group: groupMetadataKey.decode(body, version).group,
-      value: value && groupMetadataValue.decode(value.subarray(2), value.readInt16BE(0)),
-    };
+    const { group } = groupMetadataKey.decodeFrom(bodyOf(key), version);
+    const read = value && groupMetadataValue.decodeFrom(bodyOf(value), versionOf(value));
+    return { kind: 'group', group, value: read };
   }
   return { kind: 'unknown', version };
 }
+
+function versionOf(bytes: Buffer): number {
+  if (bytes.length < VERSION_BYTES)
+    throw new MalformedMessage('a key or value of the offsets topic has no version');
+  return bytes.readInt16BE(0);
+}
+
+const bodyOf = (bytes: Buffer): Reader => new Reader(bytes.subarray(VERSION_BYTES));
 
 /** The stored form of a group as the machine takes it back; what slices it holds are copied out of the log's buffers. */
 export function snapshotOf(value: GroupMetadataValue): GroupSnapshot {
@@ -151,11 +152,4 @@ export function committedOf(value: OffsetCommitValue, logOffset: number): Commit
     expireTimestampMs: value.expireTimestamp < 0 ? null : value.expireTimestamp,
     logOffset,
   };
-}
-
-function versioned(version: number, body: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(2 + body.length);
-  bytes.writeInt16BE(version, 0);
-  body.copy(bytes, 2);
-  return bytes;
 }
