@@ -91,6 +91,7 @@ async function open(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed instead of answering')));
     socket.once('data', () => resolve());
     socket.write(handshake);
   });
@@ -102,7 +103,10 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** One request and its answer, on a session of its own. */
 export async function once(port: number, request: Buffer): Promise<void> {
   const socket = await open(port);
-  const answered = new Promise<void>((resolve) => socket.once('data', () => resolve()));
+  const answered = new Promise<void>((resolve, reject) => {
+    socket.once('data', () => resolve());
+    socket.once('close', () => reject(new Error('closed instead of answering')));
+  });
   socket.write(request);
   await answered;
   socket.destroy();
