@@ -1,3 +1,5 @@
+/** The runtime: ports, their Node implementation, and what every daemon shares. */
+export * from './buffer-pool.ts';
 export * from './config-docs.ts';
 export * from './config-table.ts';
 export * from './config-validators.ts';
@@ -23,6 +25,7 @@ export { nodeEnvironment } from './node/environment.ts';
 export { type NodeDelaySource, nodeEventLoopDelay } from './node/event-loop-delay.ts';
 export { type MetricsPage, serveMetrics } from './node/metrics-page.ts';
 export { watchProcess } from './node/process-metrics.ts';
+export { poisonsReleasedMemory } from './node/released-memory.ts';
 export { stopRequested } from './node/signals.ts';
 export { type LogFile, type LogOptions, type OpenLog, openLog } from './node/winston-log.ts';
 export * from './properties.ts';

@@ -1,3 +1,4 @@
+/** ZooKeeper's wire format: frames, op codes, error codes, and every record. */
 export * from './errors.ts';
 export * from './frame.ts';
 export * from './messages/acl.ts';
