@@ -176,7 +176,7 @@ test('kafkajs: admin, every codec, keys and headers, a group', async () => {
   await consumer.subscribe({ topic: 'kafkajs', fromBeginning: true });
   await consumer.run({
     eachMessage: async ({ message }: { message: KafkaJsMessage }) => {
-      received.push(`${message.key}|${message.value}|codec=${message.headers?.['codec']}`);
+      received.push(`${message.key}|${message.value}|codec=${message.headers?.codec}`);
     },
   });
   await eventually('kafkajs has read everything', async () => received.length >= sent.length);
