@@ -15,7 +15,6 @@ export interface AccumulatorOptions {
   readonly lingerMs: number;
   readonly maxRequestBytes: number;
   readonly deliveryTimeoutMs: number;
-  readonly isIdempotent: boolean;
 }
 
 export interface Drain {
@@ -54,11 +53,6 @@ export class Accumulator {
     return this.#unanswered;
   }
 
-  get hasInFlight(): boolean {
-    for (const queue of this.#busy) if (queue.hasInFlight) return true;
-    return false;
-  }
-
   /** @returns true when a batch became full or was begun: worth a look at what is due */
   append(
     topic: string,
@@ -86,6 +80,7 @@ export class Accumulator {
 
   /**
    * Takes what is due. A batch is due when it is full, has lingered, was tried before, or `flushing`.
+   * @param identity null without sequence numbers
    * @param leaderOf null while there is none
    * @param mayAsk whether this broker takes one more request now
    */
@@ -108,7 +103,7 @@ export class Accumulator {
         wakeAt = wakeAt === null || dueAt < wakeAt ? dueAt : wakeAt;
         continue;
       }
-      if (!queue.mayTake(now, this.#options.isIdempotent)) continue;
+      if (!queue.mayTake(now, identity)) continue;
       const leader = leaderOf(queue);
       if (leader === null) {
         leaderless.add(queue.topic);
@@ -148,6 +143,11 @@ export class Accumulator {
       this.#unanswered.add(half);
       this.#bufferedBytes += half.sizeBytes;
     }
+  }
+
+  /** The batch was given up although it has a number. */
+  leaveGap(batch: ProducerBatch): void {
+    this.#queue(batch.topic, batch.partition).leaveGap();
   }
 
   isOldestInFlight(batch: ProducerBatch): boolean {

@@ -37,8 +37,10 @@ export class ProducerBatch {
   readonly callbacks: (DeliveryCallback | undefined)[];
   /** An upper bound of the encoded size without compression. */
   sizeBytes: number;
-  /** Attempts that failed. */
+  /** Attempts that failed, also those that never left: for want of a connection. */
   failures = 0;
+  /** Attempts that left and failed: these the user has limited. */
+  sentFailures = 0;
   retryAt: Millis | null = null;
   sequence: Sequence | null = null;
   /** The encoded batch, kept for retries. */
@@ -100,6 +102,7 @@ export class ProducerBatch {
         this.callbacks.slice(from, to),
       );
       batch.failures = this.failures;
+      batch.sentFailures = this.sentFailures;
       if (sequence !== null)
         batch.sequence = { ...sequence, baseSequence: addSequence(sequence.baseSequence, from) };
       return batch;

@@ -5,7 +5,11 @@
  * How order survives retries. With sequence numbers up to five batches may be on their way; when one
  * fails, the broker refuses those behind it, they all come back and go out again one at a time, in
  * sequence. Without sequence numbers nothing would tell the broker, so only one batch is on its way.
- * Pure.
+ *
+ * A batch keeps its number as long as it may have been written under it: under another one the broker
+ * could not know it again. So a new identity of the producer is taken over only when no numbered batch
+ * is left, or when one was given up: the sequence then has a gap that no broker lets pass, and what
+ * stands behind it must be numbered anew, once nothing is on its way. Pure.
  */
 import type { Millis } from '@odradek/runtime';
 import { addSequence, type ProducerBatch, SEQUENCE_COUNT } from './batch.ts';
@@ -26,6 +30,8 @@ export class PartitionQueue {
   readonly #inFlight: ProducerBatch[] = [];
   #nextSequence = 0;
   #identity: Identity | null = null;
+  /** A numbered batch was given up: only another identity gets the rest through. */
+  #hasGap = false;
 
   constructor(topic: string, partition: number) {
     this.topic = topic;
@@ -34,10 +40,6 @@ export class PartitionQueue {
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0 && this.#inFlight.length === 0;
-  }
-
-  get hasInFlight(): boolean {
-    return this.#inFlight.length > 0;
   }
 
   /** The batch that takes further records, if the last one is fresh. */
@@ -61,20 +63,27 @@ export class PartitionQueue {
   }
 
   /** Whether the oldest batch may go out now, as far as order is concerned. */
-  mayTake(now: Millis, isIdempotent: boolean): boolean {
+  mayTake(now: Millis, identity: Identity | null): boolean {
     const head = this.#waiting[0];
     if (head === undefined || (head.retryAt !== null && head.retryAt > now)) return false;
-    if (!isIdempotent || head.failures > 0) return this.#inFlight.length === 0;
+    if (this.#hasGap) return this.#inFlight.length === 0 && !isSame(this.#identity, identity);
+    if (identity === null || head.failures > 0) return this.#inFlight.length === 0;
     return this.#inFlight.length < IN_FLIGHT_BATCHES_MAX;
   }
 
-  /** Takes the oldest batch out, numbering it unless it is numbered for this identity already. */
+  /** Takes the oldest batch out, numbering it unless it is numbered already. */
   take(identity: Identity | null): ProducerBatch | undefined {
+    if (identity !== null) this.#takeOver(identity);
     const batch = this.#waiting.shift();
     if (batch === undefined) return undefined;
-    if (identity !== null) this.#number(batch, identity);
+    if (this.#identity !== null) this.#number(batch, this.#identity);
     this.#inFlight.push(batch);
     return batch;
+  }
+
+  /** A numbered batch was given up, and may not have been written. */
+  leaveGap(): void {
+    this.#hasGap = this.#identity !== null;
   }
 
   /** Answered for good, or given up. */
@@ -93,7 +102,7 @@ export class PartitionQueue {
 
   /** Nothing sent before this batch is unanswered: a gap in the sequence is not of our making. */
   isOldestInFlight(batch: ProducerBatch): boolean {
-    return this.#inFlight[0] === batch && !isBefore(this.#waiting[0], batch);
+    return !this.#hasGap && this.#inFlight[0] === batch && !isBefore(this.#waiting[0], batch);
   }
 
   /** The batches that waited too long, removed; in flight ones are answered by their request. */
@@ -108,20 +117,31 @@ export class PartitionQueue {
     return [...this.#inFlight.splice(0), ...this.#waiting.splice(0)];
   }
 
-  #number(batch: ProducerBatch, identity: Identity): void {
-    if (!isSame(this.#identity, identity)) {
-      this.#identity = identity;
-      this.#nextSequence = 0;
+  #takeOver(identity: Identity): void {
+    if (isSame(this.#identity, identity)) return;
+    const isNumbered = ({ sequence }: ProducerBatch): boolean => sequence !== null;
+    const isUnderWay = this.#inFlight.some(isNumbered) || this.#waiting.some(isNumbered);
+    if (isUnderWay && !this.#hasGap) return;
+    this.#identity = identity;
+    this.#nextSequence = 0;
+    this.#hasGap = false;
+    for (const batch of this.#waiting) {
+      batch.sequence = null;
+      batch.encoded = null;
     }
-    if (batch.sequence !== null && isSame(batch.sequence, identity)) return;
+  }
+
+  #number(batch: ProducerBatch, identity: Identity): void {
+    if (batch.sequence !== null) return;
     batch.sequence = { ...identity, baseSequence: this.#nextSequence };
     batch.encoded = null;
     this.#nextSequence = addSequence(this.#nextSequence, batch.records.length);
   }
 }
 
-function isSame(a: Identity | null, b: Identity): boolean {
-  return a !== null && a.producerId === b.producerId && a.producerEpoch === b.producerEpoch;
+function isSame(a: Identity | null, b: Identity | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.producerId === b.producerId && a.producerEpoch === b.producerEpoch;
 }
 
 /** Sent before: an earlier sequence, or, unnumbered, taken before and back already. */

@@ -25,8 +25,8 @@ import type {
 import { judge } from './verdict.ts';
 
 const RETRY_BACKOFF_MS_LARGEST = 1_000;
-/** How often a partition without a leader is asked after. */
-const LEADERLESS_REFRESH_MS = 100;
+/** How often a partition without a leader, or a missing producer id, is asked after. */
+const RECHECK_MS = 100;
 interface Homeless {
   readonly record: BufferedRecord;
   readonly partition: number | undefined;
@@ -89,11 +89,15 @@ export class KafkaProducer implements Producer {
       new StickyPartitioner(this.#options.batchBytes, (limit) =>
         this.#environment.random.below(limit),
       );
-    this.#accumulator = new Accumulator({ ...this.#options, isIdempotent });
+    this.#accumulator = new Accumulator(this.#options);
     this.#sender = new Sender(cluster, this.#options, {
       succeeded: (batch, baseOffset, logAppendTimeMs) =>
         this.#succeeded(batch, baseOffset, logAppendTimeMs),
-      failed: (batch, error) => this.#failed(batch, error),
+      failed: (batch, error) => {
+        batch.sentFailures += 1;
+        this.#failed(batch, error);
+      },
+      unsent: (batch, error) => this.#failed(batch, error),
       stale: (topics) => this.#refresh(topics),
       freed: () => this.#drainSoon(),
     });
@@ -259,7 +263,7 @@ export class KafkaProducer implements Producer {
     if (this.#state === 'closed') return;
     const { clock } = this.#environment;
     for (const batch of this.#accumulator.takeExpired(clock.now())) this.#expired(batch);
-    if (!this.#isIdentityReady()) return;
+    if (!this.#ensureIdentity()) return;
     const { requests, leaderless, wakeAt } = this.#accumulator.drain(
       clock.now(),
       this.#identity,
@@ -270,7 +274,7 @@ export class KafkaProducer implements Producer {
     for (const [brokerId, batches] of requests) this.#sender.send(brokerId, batches);
     if (leaderless.size > 0) {
       this.#refresh([...leaderless]);
-      this.#wakeAt(millis(clock.now() + LEADERLESS_REFRESH_MS));
+      this.#wakeAt(millis(clock.now() + RECHECK_MS));
     } else if (wakeAt !== null) this.#wakeAt(wakeAt);
     // A request that was held back for its size leaves others room in the next turn.
     if (requests.size > 0) this.#drainSoon();
@@ -302,7 +306,7 @@ export class KafkaProducer implements Producer {
       isIdempotent: this.#options.idempotent,
       isOldest: this.#accumulator.isOldestInFlight(batch),
       mayRetry:
-        batch.failures <= this.#options.retries &&
+        batch.sentFailures <= this.#options.retries &&
         now < batch.createdAt + this.#options.deliveryTimeoutMs,
     });
     switch (verdict.kind) {
@@ -324,15 +328,14 @@ export class KafkaProducer implements Producer {
         this.#replaceInFlushes(batch);
         break;
       case 'fail':
-        if (verdict.resetIdentity) this.#identityState = 'stale';
+        if (verdict.leavesGap) this.#leaveGap(batch);
         this.#giveUp(batch, error);
         break;
     }
   }
 
   #expired(batch: ProducerBatch): void {
-    // Its number is spent although nothing may have arrived under it.
-    if (batch.sequence !== null) this.#identityState = 'stale';
+    this.#leaveGap(batch);
     const waitedMs = this.#options.deliveryTimeoutMs;
     const cause = batch.lastError === null ? {} : { cause: batch.lastError };
     const where = `${batch.topic}-${batch.partition}`;
@@ -377,30 +380,41 @@ export class KafkaProducer implements Producer {
     this.#cluster.refresh(topics).catch(() => undefined); // The next failure asks again.
   }
 
-  /**
-   * An idempotent producer has a number from the cluster before it sends. A stale one is replaced when
-   * nothing is on its way under it, so that no batch can be written under both.
-   */
-  #isIdentityReady(): boolean {
+  /** The batch's numbers are spent: its partition goes on under a new identity, the others as they are. */
+  #leaveGap(batch: ProducerBatch): void {
+    if (batch.sequence === null) return;
+    this.#accumulator.leaveGap(batch);
+    if (this.#identityState === 'ready') this.#identityState = 'stale';
+  }
+
+  /** An idempotent producer has a number from the cluster before it sends. */
+  #ensureIdentity(): boolean {
     if (!this.#options.idempotent || this.#identityState === 'ready') return true;
-    if (this.#identityState === 'asking' || this.#accumulator.unanswered.size === 0) return false;
-    if (this.#identityState === 'stale' && this.#accumulator.hasInFlight) return false;
-    this.#identityState = 'asking';
-    this.#askIdentity().then(
-      (identity) => {
-        this.#identity = identity;
-        this.#identityState = 'ready';
-        this.#drainSoon();
-      },
-      (error: unknown) => {
-        this.#identityState = 'none';
-        for (const batch of this.#accumulator.takeAll()) {
-          batch.fail(asError(error));
-          this.#finished(batch);
-        }
-      },
-    );
-    return false;
+    if (this.#identityState !== 'asking' && this.#accumulator.unanswered.size > 0) {
+      this.#identityState = 'asking';
+      this.#askIdentity().then(
+        (identity) => {
+          this.#identity = identity;
+          this.#identityState = 'ready';
+          this.#drainSoon();
+        },
+        (error: unknown) => this.#noIdentity(asError(error)),
+      );
+    }
+    return this.#identity !== null; // Partitions without a gap need not wait for the next one.
+  }
+
+  #noIdentity(error: Error): void {
+    if (this.#identity !== null) {
+      this.#identityState = 'stale'; // Asked again; what waits for it expires in its time.
+      this.#wakeAt(millis(this.#environment.clock.now() + RECHECK_MS));
+      return;
+    }
+    this.#identityState = 'none';
+    for (const batch of this.#accumulator.takeAll()) {
+      batch.fail(error);
+      this.#finished(batch);
+    }
   }
 
   async #askIdentity(): Promise<Identity> {

@@ -39,6 +39,8 @@ export interface SenderEvents {
   /** `baseOffset` and `logAppendTimeMs` -1 where they are not known. */
   succeeded(batch: ProducerBatch, baseOffset: number, logAppendTimeMs: number): void;
   failed(batch: ProducerBatch, error: Error): void;
+  /** Nothing left: there was no connection, or no way to encode it. */
+  unsent(batch: ProducerBatch, error: Error): void;
   /** These topics' leaders may have moved. */
   stale(topics: readonly string[]): void;
   freed(): void;
@@ -72,17 +74,20 @@ export class Sender {
     broker.requestsInFlight += 1;
     const prepared = this.#prepare(brokerId, batches);
     prepared.catch(() => undefined); // Told below, once its turn has come.
-    const sent = broker.order.then(() => prepared).then((send) => send());
+    const sent = broker.order.then(() => prepared).then((produce) => ({ answer: produce() }));
     // The next request may leave as soon as this one is written, not when it is answered.
     broker.order = sent.then(
       () => undefined,
       () => undefined,
     );
     sent
-      .then(({ answer }) => answer)
       .then(
-        (response) => this.#answered(batches, response),
-        (error: unknown) => this.#failedAll(batches, error),
+        ({ answer }) =>
+          answer.then(
+            (response) => this.#answered(batches, response),
+            (error: unknown) => this.#failedAll(batches, error, 'failed'),
+          ),
+        (error: unknown) => this.#failedAll(batches, error, 'unsent'),
       )
       .finally(() => {
         broker.requestsInFlight -= 1;
@@ -109,12 +114,12 @@ export class Sender {
   async #prepare(
     brokerId: number,
     batches: readonly ProducerBatch[],
-  ): Promise<() => { readonly answer: Promise<ProduceResponse | null> }> {
+  ): Promise<() => Promise<ProduceResponse | null>> {
     const [connection] = await Promise.all([
       this.#cluster.connectionTo(brokerId, 'produce'),
       ...batches.map((batch) => this.#encode(batch)),
     ]);
-    return () => ({ answer: this.#produce(connection, batches) });
+    return () => this.#produce(connection, batches);
   }
 
   async #encode(batch: ProducerBatch): Promise<void> {
@@ -166,9 +171,9 @@ export class Sender {
     if (stale.size > 0) this.#events.stale([...stale]);
   }
 
-  #failedAll(batches: readonly ProducerBatch[], error: unknown): void {
+  #failedAll(batches: readonly ProducerBatch[], error: unknown, how: 'failed' | 'unsent'): void {
     const failure = error instanceof Error ? error : new Error(String(error));
-    for (const batch of batches) this.#events.failed(batch, failure);
+    for (const batch of batches) this.#events[how](batch, failure);
     this.#events.stale([...new Set(batches.map(({ topic }) => topic))]);
   }
 }

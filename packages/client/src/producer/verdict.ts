@@ -12,8 +12,8 @@ export type Verdict =
   | { readonly kind: 'retry' }
   /** Half the records at a time. */
   | { readonly kind: 'split' }
-  /** The producer's number is of no use any more: a new one for all that follows. */
-  | { readonly kind: 'fail'; readonly resetIdentity: boolean };
+  /** With `leavesGap` its numbers are spent: what follows in its partition needs a new identity. */
+  | { readonly kind: 'fail'; readonly leavesGap: boolean };
 
 export interface Failure {
   readonly error: Error & { readonly retriable?: boolean };
@@ -34,17 +34,15 @@ export function judge(failure: Failure): Verdict {
     case 'MESSAGE_TOO_LARGE':
       return failure.recordCount > 1
         ? { kind: 'split' }
-        : { kind: 'fail', resetIdentity: isIdempotent };
+        : { kind: 'fail', leavesGap: isIdempotent };
     case 'OUT_OF_ORDER_SEQUENCE_NUMBER':
     case 'UNKNOWN_PRODUCER_ID':
     case 'INVALID_PRODUCER_EPOCH':
-      if (!isIdempotent) return { kind: 'fail', resetIdentity: false };
-      return failure.isOldest || !mayRetry
-        ? { kind: 'fail', resetIdentity: true }
-        : { kind: 'retry' };
+      if (!isIdempotent) return { kind: 'fail', leavesGap: false };
+      return failure.isOldest || !mayRetry ? { kind: 'fail', leavesGap: true } : { kind: 'retry' };
     default:
       if (error.retriable === true && mayRetry) return { kind: 'retry' };
-      // Given up after it may have been written: its numbers are spent, those behind it would not follow.
-      return { kind: 'fail', resetIdentity: isIdempotent };
+      // Given up, whether it was written or not: those behind it may not follow it.
+      return { kind: 'fail', leavesGap: isIdempotent };
   }
 }

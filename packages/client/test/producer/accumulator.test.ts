@@ -24,7 +24,6 @@ function accumulator(options: Partial<AccumulatorOptions> = {}): Accumulator {
     lingerMs: 5,
     maxRequestBytes: 1_200,
     deliveryTimeoutMs: 1_000,
-    isIdempotent: false,
     ...options,
   });
 }
@@ -166,7 +165,7 @@ describe('order under failures', () => {
     isIdempotent: boolean,
     fates: readonly ('lost' | 'unanswered' | 'fine')[],
   ): void {
-    const acc = accumulator({ isIdempotent, batchBytes: 250, lingerMs: 0, deliveryTimeoutMs: 1e9 });
+    const acc = accumulator({ batchBytes: 250, lingerMs: 0, deliveryTimeoutMs: 1e9 });
     const written: string[] = [];
     const posted = Array.from({ length: 23 }, (_, n) => `record ${n}`);
     let expectedSequence = 0;
@@ -252,28 +251,95 @@ describe('order under failures', () => {
     );
   });
 
-  test('a new identity numbers from 0 and encodes anew', () => {
-    const acc = accumulator({ isIdempotent: true, lingerMs: 0 });
-    acc.append('t', 0, record('a'), undefined, millis(0));
-    const take = (own: Identity) =>
+  const next: Identity = { producerId: 8n, producerEpoch: 0 };
+
+  /** Three batches of one record each in one partition, taken under `identity`. */
+  function threeSent(): { acc: Accumulator; batches: ProducerBatch[] } {
+    const acc = accumulator({ batchBytes: 1 });
+    for (const text of ['a', 'b', 'c']) acc.append('t', 0, record(text), undefined, millis(0));
+    return { acc, batches: ['a', 'b', 'c'].map(() => taken(acc, identity)) };
+  }
+
+  function take(acc: Accumulator, own: Identity): ProducerBatch | undefined {
+    return acc
+      .drain(
+        millis(1),
+        own,
+        true,
+        () => 1,
+        () => true,
+      )
+      .requests.get(1)?.[0];
+  }
+
+  function taken(acc: Accumulator, own: Identity): ProducerBatch {
+    const batch = take(acc, own);
+    if (batch === undefined) throw new Error('nothing is due');
+    return batch;
+  }
+
+  function comesBack(acc: Accumulator, batch: ProducerBatch): void {
+    batch.failures += 1;
+    batch.encoded = Buffer.alloc(1);
+    acc.putBack(batch);
+  }
+
+  test('what may have been written keeps its number under a new identity', () => {
+    const { acc, batches } = threeSent();
+    for (const batch of batches) comesBack(acc, batch);
+    for (const [n, expected] of batches.entries()) {
+      const batch = taken(acc, next);
+      expect(batch).toBe(expected);
+      expect(batch.sequence).toEqual({ ...identity, baseSequence: n });
+      expect(batch.encoded).not.toBeNull();
+      expect(take(acc, next)).toBeUndefined(); // One at a time, until all are through.
+      acc.done(batch);
+    }
+    acc.append('t', 0, record('d'), undefined, millis(0));
+    expect(taken(acc, next).sequence).toEqual({ ...next, baseSequence: 0 });
+  });
+
+  test('behind a batch that was given up everything is numbered anew, when nothing is on its way', () => {
+    const { acc, batches } = threeSent();
+    const [a, b, c] = batches;
+    if (a === undefined || b === undefined || c === undefined) throw new Error('three were sent');
+    acc.leaveGap(a);
+    acc.done(a);
+    expect(acc.isOldestInFlight(b)).toBe(false); // The gap explains why it is refused.
+    comesBack(acc, b);
+    expect(take(acc, next)).toBeUndefined();
+    comesBack(acc, c);
+    expect(take(acc, identity)).toBeUndefined(); // The old identity is of no use here.
+    for (const [n, expected] of [b, c].entries()) {
+      const batch = taken(acc, next);
+      expect(batch).toBe(expected);
+      expect(batch.sequence).toEqual({ ...next, baseSequence: n });
+      expect(batch.encoded).toBeNull();
+      acc.done(batch);
+    }
+  });
+
+  test('a gap in one partition leaves the others as they are', () => {
+    const acc = accumulator({ batchBytes: 1 });
+    for (const partition of [0, 1]) acc.append('t', partition, record('x'), undefined, millis(0));
+    const sent =
       acc
         .drain(
           millis(1),
-          own,
+          identity,
           true,
           () => 1,
           () => true,
         )
-        .requests.get(1)?.[0];
-    const batch = take(identity);
-    expect(batch?.sequence).toEqual({ ...identity, baseSequence: 0 });
-    if (batch === undefined) return;
-    batch.encoded = Buffer.alloc(1);
-    batch.failures = 1;
-    acc.putBack(batch);
-    const next = { producerId: 8n, producerEpoch: 0 };
-    expect(take(next)?.sequence).toEqual({ ...next, baseSequence: 0 });
-    expect(batch.encoded).toBeNull();
+        .requests.get(1) ?? [];
+    const [first, second] = sent;
+    if (first === undefined || second === undefined) throw new Error('two were sent');
+    acc.leaveGap(first);
+    acc.done(first);
+    comesBack(acc, second);
+    const again = taken(acc, next);
+    expect(again).toBe(second);
+    expect(again.sequence).toEqual({ ...identity, baseSequence: 0 });
   });
 });
 
@@ -284,19 +350,19 @@ describe('verdicts', () => {
     {
       code: 'NOT_LEADER_OR_FOLLOWER',
       change: { mayRetry: false },
-      verdict: { kind: 'fail', resetIdentity: true },
+      verdict: { kind: 'fail', leavesGap: true },
     },
     { code: 'DUPLICATE_SEQUENCE_NUMBER', change: {}, verdict: { kind: 'succeed' } },
     { code: 'MESSAGE_TOO_LARGE', change: {}, verdict: { kind: 'split' } },
     {
       code: 'MESSAGE_TOO_LARGE',
       change: { recordCount: 1 },
-      verdict: { kind: 'fail', resetIdentity: true },
+      verdict: { kind: 'fail', leavesGap: true },
     },
     {
       code: 'MESSAGE_TOO_LARGE',
       change: { recordCount: 1, isIdempotent: false },
-      verdict: { kind: 'fail', resetIdentity: false },
+      verdict: { kind: 'fail', leavesGap: false },
     },
     {
       code: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -306,12 +372,12 @@ describe('verdicts', () => {
     {
       code: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
       change: {},
-      verdict: { kind: 'fail', resetIdentity: true },
+      verdict: { kind: 'fail', leavesGap: true },
     },
     {
       code: 'TOPIC_AUTHORIZATION_FAILED',
       change: { isIdempotent: false },
-      verdict: { kind: 'fail', resetIdentity: false },
+      verdict: { kind: 'fail', leavesGap: false },
     },
   ] as const)('$code $change', ({ code, change, verdict }) => {
     expect(judge({ ...base, error: new KafkaError(code), ...change })).toEqual(verdict);

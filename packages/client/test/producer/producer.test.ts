@@ -183,6 +183,33 @@ describe('faults', () => {
     expect(values('t', 0)).toEqual(['a', 'b']);
   });
 
+  test('a broker that cannot be reached costs no attempt: its partition waits for a new leader', async () => {
+    const out = producer({ retries: 0 });
+    await out.send({ topic: 't', partition: 0, value: 'a' });
+    await cluster.brokers[0]?.stop();
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    const sent = out.send({ topic: 't', partition: 0, value: 'b' });
+    await until(
+      () =>
+        (cluster.brokers[1]?.received ?? []).filter((name) => /^Metadata/.test(name)).length > 2,
+    );
+    cluster.moveLeader('t', 0, 1);
+    expect(await sent).toMatchObject({ offset: 1 });
+    expect(values('t', 0)).toEqual(['a', 'b']);
+  });
+
+  test('attempts that left are limited', async () => {
+    const out = producer({ retries: 2 });
+    await out.send({ topic: 't', partition: 0, value: 'a' });
+    for (let n = 0; n < 3; n += 1) cluster.produceFaults.push('NOT_ENOUGH_REPLICAS');
+    expect(await failureOf(out.send({ topic: 't', partition: 0, value: 'b' }))).toMatchObject({
+      code: 'NOT_ENOUGH_REPLICAS',
+    });
+    expect(cluster.produceFaults).toEqual([]);
+    await out.send({ topic: 't', partition: 0, value: 'c' });
+    expect(values('t', 0)).toEqual(['a', 'c']);
+  });
+
   test('a batch of too many records is sent in halves', async () => {
     cluster.maxRecordsPerBatch = 3;
     const out = producer({ lingerMs: 50 });
