@@ -117,6 +117,10 @@ function serverOptions(environment: Environment, config: ZooCfg): ServerOptions 
       neverUsedMs: config['znode.container.maxNeverUsedIntervalMs'],
     },
     configuration: (port) => configurationLines(environment, config, port),
+    folderSizes: async () => ({
+      dataBytes: await folderBytes(environment.disk, config.dataDir),
+      logBytes: await folderBytes(environment.disk, config.dataLogDir),
+    }),
     environmentLines: [],
   };
 }

@@ -51,6 +51,7 @@ export interface ServerOptions extends AcceptorOptions {
   readonly configuration: (
     port: number,
   ) => Promise<readonly (readonly [string, string | number])[]>;
+  readonly folderSizes: () => Promise<{ readonly dataBytes: number; readonly logBytes: number }>;
   readonly environmentLines: readonly (readonly [string, string])[];
 }
 
@@ -146,6 +147,7 @@ export class CoordinatorServer {
       apply(decodeRecord(payload), this.#tree, this.#sessions, nobody);
       count += 1;
     }
+    this.#tree.recovered();
     this.#lastZxid.set(recoveredZxid);
     this.#appliedSince = count;
     return count;
@@ -207,6 +209,8 @@ export class CoordinatorServer {
       uptimeMs: () => clock.now() - startedAtMs,
       configuration: () => options.configuration(this.port),
       environment: options.environmentLines,
+      dueSessions: () => sessionHost.due(),
+      folderSizes: options.folderSizes,
     });
     await this.#acceptor.listen({
       environment,

@@ -4,6 +4,7 @@
 import type { Disk } from '@odradek/runtime';
 import type { SessionTable } from '../core/session/session-table.ts';
 import type { Tree } from '../core/tree/tree.ts';
+import { each } from '../core/watch/watch-index.ts';
 import type { WatchTable } from '../core/watch/watch-table.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { Admission } from './admission.ts';
@@ -26,10 +27,12 @@ export interface MonitoredParts {
   readonly disk: Disk;
   readonly configuration: () => Promise<readonly (readonly [string, string | number])[]>;
   readonly environment: readonly (readonly [string, string])[];
+  readonly dueSessions: ServerInfo['dueSessions'];
+  readonly folderSizes: ServerInfo['folderSizes'];
 }
 
 export function serverInfo(parts: MonitoredParts): ServerInfo {
-  const { tree, watches, stats, admission, acceptor, lastZxid } = parts;
+  const { tree, stats, admission, acceptor, lastZxid } = parts;
   return {
     get packetsReceived() {
       return stats.packetsReceived;
@@ -53,11 +56,31 @@ export function serverInfo(parts: MonitoredParts): ServerInfo {
     monitored: () => monitored(parts),
     configuration: parts.configuration,
     environment: () => parts.environment,
-    watches: () => ({
-      connectionCount: [...acceptor.connections].filter((one) => watches.countOf(one) > 0).length,
-      pathCount: watches.data.pathCount + watches.persistent.pathCount,
-      totalCount: watches.data.size + watches.persistent.size,
-    }),
+    watches: () => watchInfo(parts),
+    dueSessions: parts.dueSessions,
+    ephemerals: () => [...tree.ephemeralOwners()].map(([id, paths]) => [id, [...paths]] as const),
+    folderSizes: parts.folderSizes,
+    resetStats: () => stats.reset(),
+  };
+}
+
+/** Standard and persistent watches of the data table; recursive and child watches are not shown. */
+function watchInfo({ watches, acceptor }: MonitoredParts): ReturnType<ServerInfo['watches']> {
+  const byPath = new Map<string, bigint[]>();
+  for (const index of [watches.data, watches.persistent]) {
+    for (const [path, watchers] of index.paths()) {
+      const ids = byPath.get(path) ?? [];
+      for (const { sessionId } of each(watchers)) if (!ids.includes(sessionId)) ids.push(sessionId);
+      byPath.set(path, ids);
+    }
+  }
+  return {
+    connectionCount: [...acceptor.connections].filter(
+      (one) => watches.data.countOf(one) + watches.persistent.countOf(one) > 0,
+    ).length,
+    pathCount: byPath.size,
+    totalCount: [...byPath.values()].reduce((count, ids) => count + ids.length, 0),
+    byPath: [...byPath],
   };
 }
 

@@ -16,6 +16,13 @@ export class LatencyStats {
     this.#count += 1;
   }
 
+  reset(): void {
+    this.#minMs = 0;
+    this.#maxMs = 0;
+    this.#sumMs = 0;
+    this.#count = 0;
+  }
+
   get minMs(): number {
     return Math.floor(this.#minMs);
   }
@@ -56,5 +63,12 @@ export class ServerStats {
     if (this.minResponseBytes === -1 || sizeBytes < this.minResponseBytes) {
       this.minResponseBytes = sizeBytes;
     }
+  }
+
+  /** What `srst` forgets: counts and times, not what the server is. */
+  reset(): void {
+    this.latency.reset();
+    this.packetsReceived = 0;
+    this.packetsSent = 0;
   }
 }

@@ -14,6 +14,7 @@ import {
 import type { Preparer, Requester } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
+import type { DueSessions } from './four-letter-words.ts';
 import type { ServerStats } from './server-stats.ts';
 import type { Waiter } from './write-path.ts';
 
@@ -75,6 +76,15 @@ export class SessionHost {
   /** From now on silence is no longer judged: the sessions live on where the data goes. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** Sessions by the time at which they end if nothing is heard of them. */
+  due(): readonly DueSessions[] {
+    const { clock } = this.#parts.environment;
+    const toWallMs = clock.wallTime() - clock.now();
+    return this.#expiry
+      .due()
+      .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
   }
 
   /** Makes a session; `opened` is called once its transaction is applied. */

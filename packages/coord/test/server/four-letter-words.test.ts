@@ -85,3 +85,40 @@ test('a word that is not on the list says so', async () => {
     'ruok is not executed because it is not in the whitelist.\n',
   );
 });
+
+test('dump, wchc and wchp show sessions with what they hold', async () => {
+  const { port } = await servers.start(all);
+  const client = await RawClient.open(port);
+  await client.request(1, opCodes.create, create('/mine', null, 1));
+  await client.request(2, opCodes.getData, read('/mine', true));
+  const id = `0x${client.sessionId.toString(16)}`;
+  expect(await word(port, 'wchc')).toBe(`${id}\n\t/mine\n\n`);
+  expect(await word(port, 'wchp')).toBe(`/mine\n\t${id}\n\n`);
+  expect(await word(port, 'wchs')).toBe('1 connections watching 1 paths\nTotal watches:1\n');
+  const date = '\\w{3} \\w{3} \\d{2} \\d{2}:\\d{2}:\\d{2} UTC \\d{4}';
+  expect(await word(port, 'dump')).toMatch(
+    new RegExp(
+      `^SessionTracker dump:\nSession Sets \\(1\\)/\\(1\\):\n1 expire at ${date}:\n\t${id}\n` +
+        `ephemeral nodes dump:\nSessions with Ephemerals \\(1\\):\n${id}:\n\t/mine\n` +
+        `Connections dump:\nConnections Sets \\(1\\)/\\(1\\):\n1 expire at ${date}:\n` +
+        `\tip: /127\\.0\\.0\\.1:\\d+ sessionId: ${id}\n$`,
+    ),
+  );
+  client.destroy();
+});
+
+test('counts can be reset', async () => {
+  const { port } = await servers.start(all);
+  const client = await RawClient.open(port);
+  await client.request(1, opCodes.exists, read('/'));
+  expect(await word(port, 'crst')).toBe('Connection stats reset.\n');
+  expect(await word(port, 'stat')).toContain('(queued=0,recved=0,sent=0)\n');
+  expect(await word(port, 'srst')).toBe('Server stats reset.\n');
+  expect(await word(port, 'srvr')).toContain('\nReceived: 1\nSent: 0\n');
+  client.destroy();
+});
+
+test('dirs tells the size of the folders', async () => {
+  const { port } = await servers.start(all);
+  expect(await word(port, 'dirs')).toMatch(/^datadir_size: [1-9]\d*\nlogdir_size: [1-9]\d*\n$/);
+});

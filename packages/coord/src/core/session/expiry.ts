@@ -68,6 +68,20 @@ export class SessionExpiry implements Machine<Tick, ExpiryEffect> {
     return this.#leases.size;
   }
 
+  /** When sessions would end as of what was heard of them, in order. */
+  due(): readonly { readonly dueMs: number; readonly sessionIds: readonly bigint[] }[] {
+    const byDue = new Map<number, bigint[]>();
+    for (const lease of this.#leases.values()) {
+      const dueMs = this.#dueOf(lease);
+      const ids = byDue.get(dueMs);
+      if (ids === undefined) byDue.set(dueMs, [lease.sessionId]);
+      else ids.push(lease.sessionId);
+    }
+    return [...byDue]
+      .sort(([a], [b]) => a - b)
+      .map(([dueMs, sessionIds]) => ({ dueMs, sessionIds }));
+  }
+
   /** The next time a bucket is due. */
   deadline(): Millis | null {
     let earliest = Number.POSITIVE_INFINITY;

@@ -11,6 +11,7 @@
 import { type AclEntry, AclTable, openAcl, openEntries } from './acl.ts';
 import { kindOfOwner, Node } from './node.ts';
 import { nameOf, parentOf } from './path.ts';
+import { Quotas } from './quota.ts';
 
 const ROOT = '/';
 
@@ -49,6 +50,7 @@ export class Tree {
   /** Containers and TTL nodes: those that somebody must look after. */
   readonly #mortals = new Set<Node>();
   #dataSizeBytes = 0;
+  readonly #quotas = new Quotas(this.#nodes, (node, data) => this.#replaceData(node, data));
 
   constructor() {
     const root = new Node(ROOT, Buffer.alloc(0), openAcl, 0n, 0n, 0);
@@ -135,6 +137,7 @@ export class Tree {
     const acl = entries === null ? openAcl : this.#acls.acquire(entries);
     const node = new Node(path, data, acl, owner, zxid, timeMs);
     this.#insert(node, parent);
+    this.#quotas.created(node);
     return node;
   }
 
@@ -150,6 +153,7 @@ export class Tree {
     if (parent?.children?.delete(nameOf(path)) && parent.children.size === 0)
       parent.children = null;
     this.#disown(node);
+    this.#quotas.deleted(node);
     return node;
   }
 
@@ -163,11 +167,12 @@ export class Tree {
   ): Node | undefined {
     const node = this.#nodes.get(path);
     if (node === undefined) return undefined;
-    this.#dataSizeBytes += (data === null ? 0 : data.length) - node.dataLength;
-    node.data = data;
+    const sizeBefore = node.dataLength;
+    this.#replaceData(node, data);
     node.version = version;
     node.mzxid = zxid;
     node.mtime = timeMs;
+    this.#quotas.resized(path, node.dataLength - sizeBefore);
     return node;
   }
 
@@ -226,6 +231,17 @@ export class Tree {
     node.creationCount = stored.creationCount;
     this.#insert(node, stored.path === ROOT ? undefined : this.#nodes.get(parentOf(stored.path)));
     if (stored.path === ROOT) this.#nodes.set('', node);
+    this.#quotas.restored(stored.path);
+  }
+
+  /** All of a snapshot and of the log behind it is in: what is only counted can be counted. */
+  recovered(): void {
+    this.#quotas.recountAll();
+  }
+
+  #replaceData(node: Node, data: Buffer | null): void {
+    this.#dataSizeBytes += (data === null ? 0 : data.length) - node.dataLength;
+    node.data = data;
   }
 
   #insert(node: Node, parent: Node | undefined): void {
