@@ -23,10 +23,12 @@ export interface Connection {
   /** Bytes accepted by `write` that the operating system has not taken yet. */
   readonly unsentBytes: number;
   /**
-   * Queues bytes; they must not change afterwards.
+   * Queues bytes; they must not change before `taken`.
+   * @param taken called once the operating system has these bytes, and all before them, or never
+   *   will; an implementation that keeps the bytes for longer does not call it at all
    * @returns false when the peer reads slower than we write: hold back until `drain`
    */
-  write(bytes: Uint8Array): boolean;
+  write(bytes: Uint8Array, taken?: () => void): boolean;
   /** Between `cork` and `uncork`, writes are gathered into one system call. */
   cork(): void;
   uncork(): void;
@@ -41,8 +43,20 @@ export interface Connection {
 
 /** What happens on a connection, called in order; never re-entrantly from a call on that connection. */
 export interface ConnectionHandler {
-  /** Bytes arrived. The chunk belongs to the receiver. */
+  /**
+   * Bytes arrived. They are there during the call only, for the next ones are received into the same
+   * memory: copy what is kept.
+   */
   data(chunk: Buffer): void;
+  /**
+   * Asked after each receipt: where the next bytes should lie, if the receiver knows a place, such
+   * as the rest of a frame that has begun. The network may follow it and tell `filled`, or deliver
+   * those bytes through `data` all the same. The place must stay the receiver's until it is filled
+   * or the connection has closed.
+   */
+  room?(): Buffer | null;
+  /** The next bytes were received into the front of what `room` returned last. */
+  filled?(sizeBytes: number): void;
   /** The send queue is empty again after `write` returned false. */
   drain?(): void;
   /** The peer sent its last byte; without this handler our side is ended too. */

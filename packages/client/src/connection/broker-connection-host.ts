@@ -76,6 +76,7 @@ export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;
   readonly #environment: BrokerConnectionOptions['environment'];
   readonly #splitter: FrameSplitter;
+  readonly #deliver = (frame: Buffer): void => this.#answered(frame);
   readonly #pipeline = new Pipeline<Request>();
   readonly #waiting: { send(): void; reject(error: Error): void }[] = [];
   readonly #closeListeners = new Set<(reason: Error) => void>();
@@ -195,7 +196,9 @@ export class BrokerConnection {
   async #open(timeoutMs: number): Promise<void> {
     const { host, port } = this;
     this.#connection = await this.#environment.network.connect({ host, port, timeoutMs }, () => ({
-      data: (chunk) => this.#received(chunk),
+      data: (chunk) => this.#received(() => this.#splitter.push(chunk, this.#deliver)),
+      room: () => this.#splitter.room,
+      filled: (sizeBytes) => this.#received(() => this.#splitter.filled(sizeBytes, this.#deliver)),
       close: (error) => this.#closed(new ConnectionClosed(this.#lostBecause(error))),
     }));
   }
@@ -254,9 +257,9 @@ export class BrokerConnection {
     for (const chunk of chunks) connection.write(chunk);
   }
 
-  #received(chunk: Buffer): void {
+  #received(take: () => void): void {
     try {
-      this.#splitter.push(chunk, (frame) => this.#answered(frame));
+      take();
     } catch (error) {
       this.#closed(
         new ConnectionClosed(`${this.#name} sent what makes no sense: ${String(error)}`, {

@@ -382,7 +382,8 @@ export class CoordinatorSession {
       .connect({ ...server, timeoutMs }, () => ({
         data: (chunk) => {
           try {
-            if (isCurrent()) cutter.push(chunk);
+            // Frames are slices of it, and data that was read is handed on as a slice of its frame.
+            if (isCurrent()) cutter.push(Buffer.from(chunk));
           } catch (error) {
             this.#linkBroken(linkNumber, String(error));
           }

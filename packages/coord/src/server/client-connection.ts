@@ -159,7 +159,7 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     if (this.#state === 'closed') return;
     this.#parts.stats.bytesReceived += chunk.length;
     this.#heard();
-    this.#splitter.push(chunk);
+    this.#splitter.push(Buffer.from(chunk)); // Requests that wait, and data that is stored, lie in it.
     this.#process();
   }
 

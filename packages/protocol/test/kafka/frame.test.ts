@@ -149,40 +149,85 @@ describe('the splitter', () => {
       }),
     );
 
-  test('gives the same frames however the stream is chopped', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 12 }),
-        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
-        (frames, cuts) => {
-          const stream = framed(frames);
-          const splitter = new FrameSplitter({ maxFrameBytes: 50 });
+  const frames = fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 12 });
+  const cuts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 });
+
+  test.each([false, true])(
+    'gives the same frames however the stream is chopped, lent: %s',
+    (lendsFrames) => {
+      fc.assert(
+        fc.property(frames, cuts, (sent, sizes) => {
+          const stream = framed(sent);
+          const splitter = new FrameSplitter({ maxFrameBytes: 50, lendsFrames });
           const received: Buffer[] = [];
           for (let at = 0, turn = 0; at < stream.length; turn++) {
-            const size = cuts[turn % cuts.length] as number;
-            splitter.push(Buffer.from(stream.subarray(at, at + size)), (frame) =>
-              received.push(frame),
+            const size = sizes[turn % sizes.length] as number;
+            const chunk = Buffer.from(stream.subarray(at, at + size));
+            splitter.push(chunk, (frame, isLent) =>
+              received.push(isLent ? Buffer.from(frame) : frame),
             );
+            chunk.fill(0xdb); // What is kept must not lie in received bytes.
             at += size;
           }
-          expect(received.map((frame) => [...frame])).toEqual(frames.map((frame) => [...frame]));
+          expect(received.map((frame) => [...frame])).toEqual(sent.map((frame) => [...frame]));
           expect(splitter.pendingBytes).toBe(0);
-        },
-      ),
+        }),
+      );
+    },
+  );
+
+  test('the rest of a big frame is received into its place', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 6 });
+    const receipts = fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(sizes, receipts, (frameSizes, receiptSizes) => {
+        const sent = frameSizes.map((size, n) => Buffer.alloc(size, n + 1));
+        const stream = framed(sent);
+        const splitter = new FrameSplitter({ maxFrameBytes: 60_000 });
+        const received: Buffer[] = [];
+        const deliver = (frame: Buffer): void => void received.push(frame);
+        for (let at = 0, turn = 0; at < stream.length; turn++) {
+          const size = receiptSizes[turn % receiptSizes.length] as number;
+          const { room } = splitter;
+          if (room === null) {
+            splitter.push(Buffer.from(stream.subarray(at, at + size)), deliver);
+            at += size;
+          } else {
+            const copied = stream.copy(room, 0, at, at + size);
+            splitter.filled(copied, deliver);
+            at += copied;
+          }
+        }
+        expect(received).toEqual(sent);
+      }),
     );
   });
 
-  test('a frame within a chunk is a slice of it; a frame across chunks has its exact size', () => {
+  test('a lent frame is a slice of the chunk, a frame across chunks lies in what was allocated', () => {
     const stream = framed([Buffer.from('one'), Buffer.from('second')]);
-    const received: Buffer[] = [];
-    const splitter = new FrameSplitter({ maxFrameBytes: 100 });
+    const received: [string, boolean][] = [];
+    const allocated: number[] = [];
+    const splitter = new FrameSplitter({
+      maxFrameBytes: 100,
+      lendsFrames: true,
+      allocate: (sizeBytes) => {
+        allocated.push(sizeBytes);
+        return Buffer.alloc(sizeBytes);
+      },
+    });
     const first = stream.subarray(0, 13);
-    splitter.push(first, (frame) => received.push(frame));
+    splitter.push(first, (frame, isLent) => {
+      expect(frame.buffer).toBe(first.buffer);
+      received.push([String(frame), isLent]);
+    });
     expect(splitter.pendingBytes).toBe(6);
-    splitter.push(stream.subarray(13), (frame) => received.push(frame));
-    expect(received[0]?.buffer).toBe(first.buffer);
-    expect(received[1]?.buffer.byteLength).toBe(6);
-    expect(received.map(String)).toEqual(['one', 'second']);
+    expect(splitter.room).toBeNull();
+    splitter.push(stream.subarray(13), (frame, isLent) => received.push([String(frame), isLent]));
+    expect(received).toEqual([
+      ['one', true],
+      ['second', false],
+    ]);
+    expect(allocated).toEqual([6]);
   });
 
   test.each([

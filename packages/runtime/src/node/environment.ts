@@ -5,6 +5,7 @@ import { nodeClock } from './clock.ts';
 import { nodeDisk } from './disk.ts';
 import { nodeNetwork } from './network.ts';
 import { nodeRandom } from './random.ts';
+import { poisonsReleasedMemory } from './released-memory.ts';
 import { nodeTimers } from './timers.ts';
 
 /** @param options.log where events go; without it they go nowhere, as a library should */
@@ -13,7 +14,11 @@ export function nodeEnvironment({ log = silentLog }: { readonly log?: Log } = {}
     clock: nodeClock,
     timers: nodeTimers,
     random: nodeRandom,
-    network: nodeNetwork({ clock: nodeClock, log: log.child('network') }),
+    network: nodeNetwork({
+      clock: nodeClock,
+      log: log.child('network'),
+      poison: poisonsReleasedMemory,
+    }),
     disk: nodeDisk(),
     log,
   };

@@ -1,17 +1,31 @@
 /**
- * Network over Node's `net`. A thin shell: chunks go up and buffers go down as they are, nothing is
- * copied or joined here. Nagle's delay is off, keep-alive is on, and a half-closed connection
- * stays open as long as its handler wants it.
+ * Network over Node's `net`. A thin shell: received bytes go up and buffers go down as they are,
+ * nothing is copied or joined here. Nagle's delay is off, keep-alive is on, and a half-closed
+ * connection stays open as long as its handler wants it.
+ *
+ * All connections receive into one buffer, one after the other, and a handler that knows where the
+ * next bytes should lie receives them right there: see `room` of ConnectionHandler.
  */
-import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
+import {
+  createServer,
+  type OnReadOpts,
+  connect as openSocket,
+  type Server,
+  type Socket,
+} from 'node:net';
 import type { Connection, ConnectionHandler, Listener, Network } from '../environment.ts';
 import { AddressInUse, ConnectFailed, ListenFailed } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from '../time.ts';
+import { ACCEPT_OPTIONS, receivingInto } from './accepted-socket.ts';
 import { partsOf, systemCodeOf } from './system-error.ts';
 
 /** `write` answers false while this many bytes or more wait for the operating system. */
 const SEND_QUEUE_BYTES = 256 * 1024;
+/** The most that is received at once, unless a handler has room for more. */
+const RECEIVE_BYTES = 64 * 1024;
+/** What received bytes are overwritten with after their receiver has seen them, if that is wanted. */
+const POISON = 0xdb;
 /** Idle time before the operating system probes whether the peer is still there. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 /** Connections the operating system keeps waiting until we accept them. */
@@ -30,15 +44,65 @@ function plainAddress(address: string | undefined): string {
 const hostAndPort = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
+/** The memory that all connections of a network receive into. */
+class ReceiveBuffer {
+  readonly bytes = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  readonly #poison: boolean;
+
+  constructor(poison: boolean) {
+    this.#poison = poison;
+  }
+
+  /** The receiver has seen the first `sizeBytes`. */
+  seen(sizeBytes: number): void {
+    if (this.#poison) this.bytes.fill(POISON, 0, sizeBytes);
+  }
+}
+
+/** Brings what a socket receives to its handler. */
+class Inlet {
+  readonly #shared: ReceiveBuffer;
+  /** Set before the first bytes can come. */
+  #handler: ConnectionHandler | null = null;
+  #isInRoom = false;
+
+  constructor(shared: ReceiveBuffer) {
+    this.#shared = shared;
+  }
+
+  set handler(handler: ConnectionHandler) {
+    this.#handler = handler;
+  }
+
+  /** For sockets that receive into memory of ours. */
+  readonly onread: OnReadOpts = {
+    buffer: () => {
+      const room = this.#handler?.room?.() ?? null;
+      this.#isInRoom = room !== null;
+      return room ?? this.#shared.bytes;
+    },
+    callback: (sizeBytes: number) => {
+      if (this.#isInRoom) this.#handler?.filled?.(sizeBytes);
+      else {
+        this.#handler?.data(this.#shared.bytes.subarray(0, sizeBytes));
+        this.#shared.seen(sizeBytes);
+      }
+      return true; // Go on; `pause` has stopped the socket already if it was called.
+    },
+  };
+}
+
 class NodeConnection implements Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
   readonly #socket: Socket;
+  readonly #inlet: Inlet;
   #drainOwed = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, inlet: Inlet) {
     this.#socket = socket;
+    this.#inlet = inlet;
     // The socket forgets its addresses once it is closed.
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort ?? 0;
@@ -49,9 +113,13 @@ class NodeConnection implements Connection {
     return this.#socket.writableLength;
   }
 
-  write(bytes: Uint8Array): boolean {
-    if (!this.#socket.writable) return false;
-    this.#socket.write(bytes);
+  write(bytes: Uint8Array, taken?: () => void): boolean {
+    if (!this.#socket.writable) {
+      taken?.();
+      return false;
+    }
+    if (taken === undefined) this.#socket.write(bytes);
+    else this.#socket.write(bytes, () => taken()); // Called with an error if they are dropped.
     if (this.#socket.writableLength < SEND_QUEUE_BYTES) return true;
     this.#drainOwed = true;
     return false;
@@ -81,11 +149,15 @@ class NodeConnection implements Connection {
     this.#socket.destroy();
   }
 
-  /** From here on the socket's events go to `handler`. */
-  attach(handler: ConnectionHandler): void {
+  /**
+   * From here on the socket's events go to `handler`.
+   * @param ordinary the socket makes a buffer for each receipt
+   */
+  attach(handler: ConnectionHandler, ordinary: boolean): void {
     const socket = this.#socket;
     let failure: Error | undefined;
-    socket.on('data', (chunk: Buffer) => handler.data(chunk));
+    this.#inlet.handler = handler;
+    if (ordinary) socket.on('data', (chunk: Buffer) => handler.data(chunk));
     socket.on('drain', () => {
       if (!this.#drainOwed) return;
       this.#drainOwed = false;
@@ -144,8 +216,14 @@ function reasonOf(error: unknown): string {
   }
 }
 
-/** @param time what limits the log lines about failing accepts */
-export function nodeNetwork({ clock, log }: { clock: Clock; log: Log }): Network {
+/**
+ * @param parts.clock limits the log lines about failing accepts
+ * @param parts.poison overwrite received bytes once they were seen, to find who keeps them
+ */
+export function nodeNetwork(parts: { clock: Clock; log: Log; poison?: boolean }): Network {
+  const { clock, log, poison = false } = parts;
+  const received = new ReceiveBuffer(poison);
+
   function reportAcceptFailures(server: Server, where: string): void {
     let silentUntil = Number.NEGATIVE_INFINITY;
     server.on('error', (error: Error) => {
@@ -158,15 +236,19 @@ export function nodeNetwork({ clock, log }: { clock: Clock; log: Log }): Network
   const listen: Network['listen'] = ({ host, port }, accept) =>
     new Promise((resolve, reject) => {
       const server = createServer({
+        ...ACCEPT_OPTIONS,
         allowHalfOpen: true,
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
       });
       const where = hostAndPort(host === null || host === '' ? '*' : host, port);
-      server.on('connection', (socket: Socket) => {
-        const connection = new NodeConnection(socket);
-        connection.attach(accept(connection));
+      server.on('connection', (accepted: Socket) => {
+        const inlet = new Inlet(received);
+        const socket = receivingInto(accepted, inlet.onread);
+        const connection = new NodeConnection(socket ?? accepted, inlet);
+        if (socket === null) accepted.resume();
+        connection.attach(accept(connection), socket === null);
       });
       server.once('error', (error: Error) => {
         const taken = systemCodeOf(error) === 'EADDRINUSE';
@@ -186,7 +268,9 @@ export function nodeNetwork({ clock, log }: { clock: Clock; log: Log }): Network
   const connect: Network['connect'] = ({ host, port, timeoutMs }, attach) =>
     new Promise((resolve, reject) => {
       const where = hostAndPort(host, port);
+      const inlet = new Inlet(received);
       const socket = openSocket({
+        onread: inlet.onread,
         host,
         port,
         allowHalfOpen: true,
@@ -204,8 +288,8 @@ export function nodeNetwork({ clock, log }: { clock: Clock; log: Log }): Network
       socket.on('error', failed);
       socket.once('connect', () => {
         clearTimeout(timeout);
-        const connection = new NodeConnection(socket);
-        connection.attach(attach(connection));
+        const connection = new NodeConnection(socket, inlet);
+        connection.attach(attach(connection), false);
         socket.off('error', failed); // Only now: without any listener an error would end the process.
         resolve(connection);
       });

@@ -2,7 +2,10 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { Connection, ConnectionHandler, Listener } from '../../src/environment.ts';
 import { AddressInUse, ConnectFailed, ListenFailed } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
+import { nodeClock } from '../../src/node/clock.ts';
 import { nodeEnvironment } from '../../src/node/environment.ts';
+import { nodeNetwork } from '../../src/node/network.ts';
 
 const { network } = nodeEnvironment();
 const LOOPBACK = '127.0.0.1';
@@ -28,7 +31,7 @@ class Side implements ConnectionHandler {
     if (keepsHalfOpen)
       this.end = () => {
         this.ends++;
-        this.#look();
+        this.look();
       };
   }
 
@@ -41,28 +44,28 @@ class Side implements ConnectionHandler {
   }
 
   data(chunk: Buffer): void {
-    this.chunks.push(chunk);
-    this.#look();
+    this.chunks.push(Buffer.from(chunk));
+    this.look();
   }
 
   drain(): void {
     this.drains++;
-    this.#look();
+    this.look();
   }
 
   close(error?: Error): void {
     this.closes.push(error);
-    this.#look();
+    this.look();
   }
 
   until(holds: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ holds, resolve });
-      this.#look();
+      this.look();
     });
   }
 
-  #look(): void {
+  protected look(): void {
     for (const { holds, resolve } of this.#waiting) if (holds()) resolve();
   }
 }
@@ -139,6 +142,84 @@ test('a peer that does not read holds the writer back; drain comes once it reads
   await client.until(() => client.drains === 1);
   await server.until(() => server.receivedBytes === sentBytes);
   expect(near.unsentBytes).toBe(0);
+});
+
+/** Wants the bytes behind the first 100 in a place of its own, and notes how they came. */
+class Roomy extends Side {
+  readonly place = Buffer.alloc(1_000_000);
+  filledBytes = 0;
+
+  get seenBytes(): number {
+    return this.receivedBytes + this.filledBytes;
+  }
+
+  room(): Buffer | null {
+    const isWanted = this.receivedBytes >= 100 && this.filledBytes < this.place.length;
+    return isWanted ? this.place.subarray(this.filledBytes) : null;
+  }
+
+  filled(sizeBytes: number): void {
+    this.filledBytes += sizeBytes;
+    this.look();
+  }
+}
+
+test.each(['accepted', 'connected'])(
+  'a handler of an %s connection that has room receives right into it',
+  async (which) => {
+    const roomy = new Roomy();
+    const other = new Side();
+    const { near, far } = await (which === 'accepted' ? pair(other, roomy) : pair(roomy, other));
+    const sender = which === 'accepted' ? near : far;
+    sender.write(Buffer.alloc(100, 1));
+    await roomy.until(() => roomy.seenBytes === 100);
+    sender.write(Buffer.alloc(1_000_000, 2));
+    await roomy.until(() => roomy.seenBytes === 1_000_100);
+    expect(roomy.place.equals(Buffer.alloc(1_000_000, 2))).toBe(true);
+    sender.write(Buffer.alloc(70_000, 3));
+    await roomy.until(() => roomy.seenBytes === 1_070_100);
+    expect(roomy.bytes.subarray(-70_000).equals(Buffer.alloc(70_000, 3))).toBe(true);
+  },
+);
+
+test('received bytes are gone after the call where mistakes are looked for', async () => {
+  const poisoned = nodeNetwork({ clock: nodeClock, log: silentLog, poison: true });
+  const kept: Buffer[] = [];
+  const server = new Side();
+  server.data = (chunk) => {
+    kept.push(chunk);
+    Side.prototype.data.call(server, chunk);
+  };
+  const listener = await poisoned.listen({ host: LOOPBACK, port: 0 }, () => server);
+  cleanups.push(() => listener.close());
+  const near = await network.connect(
+    { host: LOOPBACK, port: listener.port, timeoutMs: TIMEOUT_MS },
+    () => new Side(),
+  );
+  cleanups.push(() => near.destroy());
+  near.write(Buffer.from('received'));
+  await server.until(() => server.receivedBytes === 8);
+  expect(server.bytes.toString()).toBe('received');
+  expect(Buffer.concat(kept)).toEqual(Buffer.alloc(8, 0xdb));
+});
+
+test('a write tells when its bytes are with the operating system, or never will be', async () => {
+  const { server, near, far } = await pair();
+  await new Promise<void>((taken) => near.write(Buffer.from('one'), taken));
+  await server.until(() => server.receivedBytes === 3);
+  far.pause();
+  const order: number[] = [];
+  const allTold = new Promise<void>((resolve) => {
+    for (let n = 0; n < 40; n++)
+      near.write(Buffer.alloc(1 << 20, n), () => {
+        order.push(n);
+        if (order.length === 40) resolve();
+      });
+  });
+  near.destroy();
+  await allTold;
+  expect(new Set(order).size).toBe(40);
+  await new Promise<void>((taken) => near.write(Buffer.from('too late'), taken));
 });
 
 test('end sends what is queued, and both sides hear of the close once', async () => {
