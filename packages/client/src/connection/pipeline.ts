@@ -20,7 +20,11 @@ export class Pipeline<Entry extends Unanswered> {
   #entries: Entry[] = [];
   /** Entries before this one are answered; cut off now and then, so that taking the oldest is cheap. */
   #oldestIndex = 0;
-  #lastCorrelationId = 0;
+  #lastCorrelationId: number;
+
+  constructor(lastCorrelationId = 0) {
+    this.#lastCorrelationId = lastCorrelationId;
+  }
 
   get count(): number {
     return this.#entries.length - this.#oldestIndex;
