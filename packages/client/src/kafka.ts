@@ -58,7 +58,7 @@ export class Kafka {
    * @throws ConfigError when addresses cannot be read
    */
   constructor(options: KafkaOptions) {
-    this.#environment = options.environment ?? nodeEnvironment();
+    this.#environment = options.environment ?? nodeEnvironment({ holdsProcess: true });
     const connections = new Connections({
       environment: this.#environment,
       clientId: options.clientId ?? 'odradek',

@@ -26,7 +26,7 @@ export interface Timers {
   /**
    * Calls `wake` once, never before `deadline` (of {@link Clock.now}), and never inside this call.
    * A deadline in the past or now wakes as soon as the event loop comes round.
-   * Does not keep the process alive by itself.
+   * Whether it keeps the process alive is the implementation's affair.
    */
   wakeAt(deadline: Millis, wake: () => void): Disarm;
   /** Calls `run` after the input that is being handled now, before any timer: once per turn of the event loop. */

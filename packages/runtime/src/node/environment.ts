@@ -6,13 +6,25 @@ import { nodeDisk } from './disk.ts';
 import { nodeNetwork } from './network.ts';
 import { nodeRandom } from './random.ts';
 import { poisonsReleasedMemory } from './released-memory.ts';
-import { nodeTimers } from './timers.ts';
+import { nodeTimers, timersOn } from './timers.ts';
 
-/** @param options.log where events go; without it they go nowhere, as a library should */
-export function nodeEnvironment({ log = silentLog }: { readonly log?: Log } = {}): Environment {
+export interface NodeEnvironmentOptions {
+  /** Where events go; without it they go nowhere, as a library should. */
+  readonly log?: Log;
+  /**
+   * An armed timer keeps the process alive. False for daemons, whose sockets do; true for a library,
+   * or a program that waits for a cluster that is not there would end without a word.
+   */
+  readonly holdsProcess?: boolean;
+}
+
+export function nodeEnvironment({
+  log = silentLog,
+  holdsProcess = false,
+}: NodeEnvironmentOptions = {}): Environment {
   return {
     clock: nodeClock,
-    timers: nodeTimers,
+    timers: holdsProcess ? timersOn(nodeClock, true) : nodeTimers,
     random: nodeRandom,
     network: nodeNetwork({
       clock: nodeClock,

@@ -15,11 +15,13 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 class Alarm {
   readonly #clock: Clock;
   readonly #deadline: Millis;
+  readonly #holdsProcess: boolean;
   #wake: (() => void) | null;
   #timeout: NodeJS.Timeout;
 
-  constructor(clock: Clock, deadline: Millis, wake: () => void) {
+  constructor(clock: Clock, deadline: Millis, wake: () => void, holdsProcess: boolean) {
     this.#clock = clock;
+    this.#holdsProcess = holdsProcess;
     this.#deadline = deadline;
     this.#wake = wake;
     this.#timeout = this.#arm();
@@ -28,7 +30,8 @@ class Alarm {
   #arm(): NodeJS.Timeout {
     const restMs = Math.ceil(this.#deadline - this.#clock.now());
     const delayMs = Math.min(Math.max(restMs, 1), MAX_DELAY_MS);
-    return setTimeout(() => this.#fire(), delayMs).unref();
+    const timeout = setTimeout(() => this.#fire(), delayMs);
+    return this.#holdsProcess ? timeout : timeout.unref();
   }
 
   #fire(): void {
@@ -49,11 +52,14 @@ class Alarm {
   }
 }
 
-/** Timers on a given monotonic clock whose unit passes as real time does. */
-export function timersOn(clock: Clock): Timers {
+/**
+ * Timers on a given monotonic clock whose unit passes as real time does.
+ * @param holdsProcess an armed timer keeps the process alive: for a library, whose caller waits for it
+ */
+export function timersOn(clock: Clock, holdsProcess = false): Timers {
   return {
     wakeAt(deadline: Millis, wake: () => void): Disarm {
-      const alarm = new Alarm(clock, millis(deadline), wake);
+      const alarm = new Alarm(clock, millis(deadline), wake, holdsProcess);
       return () => alarm.disarm();
     },
     afterTurn(run: () => void): void {
