@@ -249,7 +249,8 @@ test('whatever is written can be read again', () => {
     fc.property(text, group, (groupId, stored) => {
       const state = stored.members.length === 0 ? ('Empty' as const) : ('Stable' as const);
       const { key, value } = groupRecord(groupId, { ...stored, state }, 1);
-      const record = readOffsetsRecord(key as Buffer, value);
+      if (key === null || value === null) throw new Error('nothing was written');
+      const record = readOffsetsRecord(Buffer.from(key), Buffer.from(value));
       if (record.kind !== 'group' || record.value === null) throw new Error('no group');
       expect([record.group, snapshotOf(record.value)]).toEqual([groupId, { ...stored, state }]);
     }),
