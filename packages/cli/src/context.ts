@@ -50,6 +50,8 @@ export interface CommandContext {
     metrics: Metrics,
     address: { readonly host: string | null; readonly port: number },
   ) => Promise<MetricsPage>;
+  /** Milliseconds since this process began. */
+  readonly upMs: () => number;
   /** Environment variables. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** What `~` stands for. */

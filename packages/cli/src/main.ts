@@ -63,6 +63,7 @@ async function main(): Promise<number> {
     processes: nodeProcesses,
     eventLoopDelay: nodeEventLoopDelay,
     serveMetrics,
+    upMs: () => process.uptime() * 1000,
     variables: process.env,
     homeDirectory: homedir(),
     hostName: resolvableHostName,

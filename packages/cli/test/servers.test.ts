@@ -47,6 +47,7 @@ class Recorder {
       },
       eventLoopDelay: () => ({ percentileMs: () => 0, maxMs: () => 0, reset: () => undefined }),
       serveMetrics: async (_metrics: Metrics, { port }) => ({ port, close: async () => undefined }),
+      upMs: () => 0,
       variables,
       homeDirectory: '/home/somebody',
       hostName: async () => 'localhost',

@@ -94,8 +94,6 @@ interface Layout {
 
 async function startCluster(layout: Layout, context: CommandContext): Promise<number> {
   const { environment, homeDirectory, interrupted, stdout } = context;
-  const { clock } = environment;
-  const began = clock.now();
   const lifecycle = new Lifecycle(environment, environment.log);
   const failures: Promise<OdradekError>[] = [];
   const source = 'npm start';
@@ -141,7 +139,7 @@ async function startCluster(layout: Layout, context: CommandContext): Promise<nu
     },
   };
   await lifecycle.start([coordinator, brokers]);
-  await stdout(greeting(layout, Math.round(clock.now() - began)));
+  await stdout(greeting(layout, Math.round(context.upMs())));
   const code = await serve(
     { failure: Promise.race(failures), stop: () => lifecycle.stop() },
     context,
