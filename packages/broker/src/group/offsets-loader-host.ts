@@ -21,8 +21,9 @@ import {
   snapshotOf,
 } from '../core/group/records.ts';
 
-/** Records that are taken in between two turns of the event loop. */
-const RECORDS_PER_TURN = 5_000;
+/** Work that is done between two turns of the event loop: a record is 1. */
+const WORK_PER_TURN = 5_000;
+const WORK_PER_BATCH = 4;
 /** How long to wait for bytes that were appended and are not written yet. */
 const UNWRITTEN_PAUSE_MS = 5;
 
@@ -88,7 +89,7 @@ async function readAll(
 ): Promise<void> {
   // What was appended before this broker became the leader counts, be it written already or not.
   const end = log.nextOffset;
-  let untilTurn = RECORDS_PER_TURN;
+  let untilTurn = WORK_PER_TURN;
   for (let offset = log.logStartOffset; offset < end && wanted(); ) {
     if (offset >= log.logEndOffset) {
       await pause(time, UNWRITTEN_PAUSE_MS);
@@ -98,9 +99,9 @@ async function readAll(
     if (slice.nextOffset <= offset) break; // Compaction left nothing behind it.
     for await (const batch of batchesOf(slice.chunks)) {
       state.take(batch);
-      untilTurn -= batch.records.length;
+      untilTurn -= WORK_PER_BATCH + batch.records.length;
       if (untilTurn > 0) continue;
-      untilTurn = RECORDS_PER_TURN;
+      untilTurn = WORK_PER_TURN;
       await turn(time);
       if (!wanted()) break;
     }

@@ -31,6 +31,8 @@ import { commitError } from './write-errors.ts';
 const LOAD_RETRY_MS = 5_000;
 /** Bytes of keys that are removed with one batch: well below any `max.message.bytes`. */
 const REMOVAL_BATCH_BYTES = 256 * 1024;
+/** Loaded groups and members that are brought to life between two turns of the event loop. */
+const TAKEN_IN_PER_TURN = 500;
 /** Offsets and groups that a sweep looks at between two turns of the event loop. */
 const SWEPT_PER_TURN = 5_000;
 
@@ -148,7 +150,8 @@ export class OwnedPartition {
       wanted: () => !this.#isReleased,
     });
     if (loaded === null) return;
-    this.#takeIn(loaded);
+    await this.#takeIn(loaded);
+    if (this.#isReleased) return;
     this.#isLoading = false;
     log.info('groups loaded', {
       partition: this.partition,
@@ -157,9 +160,16 @@ export class OwnedPartition {
     });
   }
 
-  #takeIn(loaded: ReadonlyMap<string, LoadedGroup>): void {
-    for (const [groupId, { stored, stateSinceMs, offsets }] of loaded)
-      this.#add(groupId, offsets, stored, stateSinceMs);
+  async #takeIn(loaded: ReadonlyMap<string, LoadedGroup>): Promise<void> {
+    let untilTurn = TAKEN_IN_PER_TURN;
+    for (const [groupId, { stored, stateSinceMs, offsets }] of loaded) {
+      if (this.#isReleased) offsets.clear();
+      else this.#add(groupId, offsets, stored, stateSinceMs);
+      untilTurn -= 1 + (stored?.members.length ?? 0);
+      if (untilTurn > 0) continue;
+      untilTurn = TAKEN_IN_PER_TURN;
+      await turn(this.#options.environment);
+    }
   }
 
   #add(

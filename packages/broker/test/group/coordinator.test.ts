@@ -243,7 +243,7 @@ describe('groups beyond the room that there is', () => {
         await bench.coordinator.delete('a');
         expect(await bench.commit('c', [offsetOf('t', 0, 1)])).toEqual(['NONE']);
       },
-      { limits: { ...groupLimits, groupsMaxBytes: 5000 } },
+      { limits: { ...groupLimits, groupsMaxBytes: 8000 } },
     ),
   );
 });

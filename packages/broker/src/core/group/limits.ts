@@ -38,7 +38,7 @@ export const MEMBER_ID_PREFIX_MAX_CHARS = 255;
 
 export const BYTES_PER_CHAR = 2;
 /** A group without members and offsets, with its tables. */
-export const GROUP_OVERHEAD_BYTES = 2_000;
+export const GROUP_OVERHEAD_BYTES = 3_500;
 /** A member, or an id that was handed out, without its texts. */
 export const MEMBER_OVERHEAD_BYTES = 500;
 /** One strategy in a member's list. */
