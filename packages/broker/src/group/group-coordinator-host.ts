@@ -94,9 +94,9 @@ export class GroupCoordinator {
         initialRebalanceDelayMs: config.initialRebalanceDelayMs,
         maxSize: config.maxGroupSize,
         limits,
-        room: new Room(limits.groupsMaxBytes),
+        room: this.#room('groups and members', limits.groupsMaxBytes),
       },
-      offsetsRoom: new Room(limits.offsetsMaxBytes),
+      offsetsRoom: this.#room('committed offsets', limits.offsetsMaxBytes),
       offsetMetadataMaxChars: config.offsetMetadataMaxBytes,
       commitTimeoutMs: config.commitTimeoutMs,
       commitRequiredAcks: config.commitRequiredAcks,
@@ -105,6 +105,12 @@ export class GroupCoordinator {
       retentionMs: config.retentionMs,
     };
     this.#armExpiry();
+  }
+
+  #room(what: string, limitBytes: number): Room {
+    return new Room(limitBytes, () =>
+      this.#log.warn(`there is no room for more ${what}: clients are refused`, { limitBytes }),
+    );
   }
 
   /** No more answers; what is parked is told to look elsewhere. */

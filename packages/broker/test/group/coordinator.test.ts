@@ -222,6 +222,9 @@ describe('commits', () => {
         ]);
         await bench.coordinator.delete('g');
         expect(await bench.commit('h', [offsetOf('t', 3, 1)])).toEqual(['NONE']);
+        expect(bench.complaints).toEqual([
+          'there is no room for more committed offsets: clients are refused',
+        ]);
       },
       { limits: { ...groupLimits, offsetsMaxBytes: 1000 } },
     ),

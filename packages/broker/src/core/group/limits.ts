@@ -54,22 +54,31 @@ export const TOPIC_OVERHEAD_BYTES = 300;
  */
 export class Room {
   readonly limitBytes: number;
+  readonly #refuses: () => void;
   #usedBytes = 0;
+  #isFull = false;
 
-  constructor(limitBytes: number) {
+  /** @param refuses called when the first is refused, and again only after a tenth had become free in between */
+  constructor(limitBytes: number, refuses: () => void = () => undefined) {
     this.limitBytes = limitBytes;
+    this.#refuses = refuses;
   }
 
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
+  /** Whoever is told that there is no room has to be refused. */
   has(bytes: number): boolean {
-    return bytes <= 0 || this.#usedBytes + bytes <= this.limitBytes;
+    if (bytes <= 0 || this.#usedBytes + bytes <= this.limitBytes) return true;
+    if (!this.#isFull) this.#refuses();
+    this.#isFull = true;
+    return false;
   }
 
   /** @param bytes fewer than 0 gives room back */
   take(bytes: number): void {
     this.#usedBytes += bytes;
+    if (this.#usedBytes < this.limitBytes * 0.9) this.#isFull = false;
   }
 }

@@ -10,6 +10,23 @@ const offer = (bytes: number) => ({
   protocols: [{ name: 'range', metadata: Buffer.alloc(bytes) }],
 });
 
+test('a room that is full says so once, and again after it had been free', () => {
+  let complaints = 0;
+  const room = new Room(100, () => {
+    complaints += 1;
+  });
+  room.take(95);
+  expect([room.has(5), room.has(6), room.has(6), room.has(-1)]).toEqual([true, false, false, true]);
+  expect(complaints).toBe(1);
+  room.take(-3);
+  expect(room.has(9)).toBe(false);
+  expect(complaints).toBe(1);
+  room.take(-3);
+  room.take(11);
+  expect(room.has(1)).toBe(false);
+  expect(complaints).toBe(2);
+});
+
 describe('members', () => {
   test('one that brings too much is refused for good', () => {
     const talk = new Conversation(limited({ memberMaxBytes: 2000 }));
