@@ -8,13 +8,11 @@
  * Each holder releases once; who forgets costs a buffer that the garbage collector takes as it does
  * any other, and never memory that changes under somebody's hands. Releasing twice would be that, so
  * it is an InvariantViolation. Sizes are rounded up to a power of two, so that memory fits again;
- * what is larger than the largest size is not kept.
+ * what is smaller than the smallest or larger than the largest is made for its one use.
  */
 import { InvariantViolation } from './errors.ts';
 
-/** Sizes below are not worth a place in the pool; they are rounded up to it. */
-export const POOLED_BYTES_MIN = 64 * 1024;
-/** Sizes above are made for their one use. */
+export const POOLED_BYTES_MIN = 16 * 1024;
 export const POOLED_BYTES_MAX = 8 * 1024 * 1024;
 /** Default for the bytes that wait to be used again. */
 export const POOL_FREE_BYTES_MAX = 32 * 1024 * 1024;
@@ -88,7 +86,7 @@ export class BufferPool {
   #keep(bytes: Buffer): void {
     if (this.#poison) bytes.fill(POISON);
     const size = bytes.length;
-    if (size > POOLED_BYTES_MAX || this.#freeBytes + size > this.#freeBytesLimit) return;
+    if (!isPooled(size) || this.#freeBytes + size > this.#freeBytesLimit) return;
     const kept = this.#free.get(size);
     if (kept === undefined) this.#free.set(size, [bytes]);
     else kept.push(bytes);
@@ -98,7 +96,9 @@ export class BufferPool {
 
 /** The size that is really taken for `sizeBytes`. */
 export function pooledSize(sizeBytes: number): number {
-  if (sizeBytes > POOLED_BYTES_MAX) return sizeBytes;
-  if (sizeBytes <= POOLED_BYTES_MIN) return POOLED_BYTES_MIN;
-  return 2 ** (32 - Math.clz32(sizeBytes - 1));
+  return isPooled(sizeBytes) ? 2 ** (32 - Math.clz32(sizeBytes - 1)) : sizeBytes;
+}
+
+function isPooled(sizeBytes: number): boolean {
+  return sizeBytes >= POOLED_BYTES_MIN && sizeBytes <= POOLED_BYTES_MAX;
 }

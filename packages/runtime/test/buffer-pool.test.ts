@@ -12,8 +12,9 @@ import {
 import { InvariantViolation } from '../src/errors.ts';
 
 test.each([
-  [0, POOLED_BYTES_MIN],
-  [1, POOLED_BYTES_MIN],
+  [0, 0],
+  [100, 100],
+  [POOLED_BYTES_MIN - 1, POOLED_BYTES_MIN - 1],
   [POOLED_BYTES_MIN, POOLED_BYTES_MIN],
   [POOLED_BYTES_MIN + 1, 2 * POOLED_BYTES_MIN],
   [1_000_000, 1 << 20],
@@ -51,9 +52,10 @@ describe('one buffer', () => {
   });
 });
 
-test('what is larger than the largest size is not kept, and never more than the limit', () => {
-  const pool = new BufferPool({ freeBytesLimit: 200_000 });
+test('what is larger than the largest size, or smaller than the smallest, is not kept, and never more than the limit', () => {
+  const pool = new BufferPool({ freeBytesLimit: 50_000 });
   pool.take(POOLED_BYTES_MAX + 1).release();
+  pool.take(POOLED_BYTES_MIN - 1).release();
   expect(pool.freeBytes).toBe(0);
   const four = Array.from({ length: 4 }, () => pool.take(POOLED_BYTES_MIN));
   for (const buffer of four) buffer.release();

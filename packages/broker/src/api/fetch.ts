@@ -3,6 +3,8 @@
  * converted to older formats, which is not done yet: they are not served.
  */
 import { apis } from '@odradek/protocol';
+import { giveBack } from '../replica/fetch-read.ts';
+import type { FetchAnswer } from '../replica/fetch-service.ts';
 import type { ReplicaManager } from '../replica/replica-manager.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
 
@@ -11,7 +13,11 @@ export function fetchHandler({
 }: {
   readonly replicas: ReplicaManager;
 }): RegisteredHandler {
-  return handler(apis.fetch, [4, 17], (request, { apiVersion, listenerName }) =>
-    replicas.fetch(request, apiVersion, listenerName),
+  const fetch = handler(
+    apis.fetch,
+    [4, 17],
+    (request, { apiVersion, listenerName }) => replicas.fetch(request, apiVersion, listenerName),
+    { keepsNothing: true },
   );
+  return { ...fetch, sent: ({ lent }: FetchAnswer) => giveBack(lent) };
 }

@@ -236,6 +236,7 @@ export function produceHandler(dependencies: ProduceDependencies): RegisteredHan
     apis.produce,
     [3, 11],
     (request, context) => new ProduceCall(dependencies, request, context).run(),
-    { advertised: [0, 11], mayOverlap: true },
+    // The log has copied the batches when they are appended.
+    { advertised: [0, 11], mayOverlap: true, keepsNothing: true },
   );
 }

@@ -49,13 +49,21 @@ export interface RegisteredHandler<Request = unknown, Response = unknown> {
    * next request of the connection may then be begun. Answers leave in order all the same.
    */
   readonly mayOverlap: boolean;
+  /**
+   * When `handle` returns, and be it a promise, nothing refers to the request's bytes any more: their
+   * memory may be used for something else.
+   */
+  readonly keepsNothing: boolean;
   /** A method, so that handlers of all kinds fit into one table. */
   handle(request: Request, context: RequestContext): Response | null | Promise<Response | null>;
+  /** Called once with each answer: its bytes have been sent or will never be. */
+  sent?(answer: Response): void;
 }
 
 export interface HandlerOptions {
   readonly advertised?: readonly [min: number, max: number];
   readonly mayOverlap?: boolean;
+  readonly keepsNothing?: boolean;
 }
 
 /** Ties a handler to its API; the types of request and response come from the API's declaration. */
@@ -63,9 +71,9 @@ export function handler<Request extends Message<unknown>, Response extends Messa
   api: Api<Request, Response>,
   versions: readonly [min: number, max: number],
   handle: Handle<BodyOf<Request>, InputOf<Response>>,
-  { advertised = versions, mayOverlap = false }: HandlerOptions = {},
+  { advertised = versions, mayOverlap = false, keepsNothing = false }: HandlerOptions = {},
 ): RegisteredHandler<BodyOf<Request>, InputOf<Response>> {
-  return { api, versions, advertised, mayOverlap, handle };
+  return { api, versions, advertised, mayOverlap, keepsNothing, handle };
 }
 
 /** The handlers of a broker by API key. Filled while the broker is put together, then only read. */

@@ -5,7 +5,7 @@
  * The first append of a turn asks to be called when the turn's input is handled; whatever was
  * appended until then goes into one write. What comes while a write runs waits for the next one.
  * So a lone append is written at once, and a flood is written in as few system calls as possible.
- * Buffers are handed to the system as they came.
+ * Batches that lie side by side in memory are one buffer to the system.
  *
  * A failed write ends the queue: nothing later is written, so the file has a prefix of what was
  * accepted and the caller hears of each batch that got that far, and of no other.
@@ -14,11 +14,12 @@ import { DiskError } from '@odradek/runtime';
 import { INDEX_WRITE_BYTES } from './index-entries.ts';
 import type { LogResources } from './log-resources.ts';
 import type { Segment } from './segment.ts';
+import { joinNeighbours, type StoredBatches } from './tail-cache.ts';
 
 /** Batches that were appended together, in place and with their offsets. */
 export interface QueuedAppend {
   readonly segment: Segment;
-  readonly bytes: Buffer;
+  readonly stored: StoredBatches;
   readonly firstOffset: number;
   readonly nextOffset: number;
   readonly recordCount: number;
@@ -56,8 +57,9 @@ export class AppendQueue {
 
   append(append: QueuedAppend): void {
     if (this.#state === 'stopped') return;
-    this.#pendingBytes += append.bytes.length;
-    this.#resources.budget.took(append.bytes.length);
+    const sizeBytes = append.stored.bytes.length;
+    this.#pendingBytes += sizeBytes;
+    this.#resources.budget.took(sizeBytes);
     this.#enqueue(append);
   }
 
@@ -76,7 +78,10 @@ export class AppendQueue {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Drops what is queued: the directory has failed, or the log is closed. */
+  /**
+   * Drops what is queued: the directory has failed, or the log is closed. What is stored of it is
+   * left to the garbage collector, for some of it may just be on its way to the system.
+   */
   stop(): void {
     this.#state = 'stopped';
     settleTasks(this.#queued);
@@ -137,16 +142,17 @@ export class AppendQueue {
   async #writeRun(run: readonly QueuedAppend[]): Promise<void> {
     const segment = run[0]?.segment;
     if (segment === undefined) return;
-    const buffers = run.map(({ bytes }) => bytes);
+    const buffers = joinNeighbours(run.map(({ stored }) => stored.bytes));
     const { files } = this.#resources;
     await files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes));
     await this.#owner.beforeWritten(run);
     if (this.#isStopped()) return;
     let sizeBytes = 0;
-    for (const { bytes } of run) sizeBytes += bytes.length;
+    for (const { stored } of run) sizeBytes += stored.bytes.length;
     segment.writtenBytes += sizeBytes;
     this.#release(sizeBytes);
     this.#owner.written(run);
+    for (const { stored } of run) stored.release();
     if (segment.offsetIndex.entries.unwrittenBytes >= INDEX_WRITE_BYTES) {
       await writeIndexes(this.#resources, segment);
     }

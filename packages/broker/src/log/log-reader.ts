@@ -7,7 +7,7 @@
  * tell the exact place.
  */
 import { baseOffset, KafkaError } from '@odradek/protocol';
-import { DiskError, type DiskFile } from '@odradek/runtime';
+import { DiskError, type DiskFile, type PooledBuffer } from '@odradek/runtime';
 import {
   BATCH_PREFIX_BYTES,
   claimedSize,
@@ -19,6 +19,7 @@ import type { LogResources } from './log-resources.ts';
 import type { LogState } from './log-state.ts';
 import type { LogSlice } from './log-types.ts';
 import type { Segment } from './segment.ts';
+import { joinNeighbours } from './tail-cache.ts';
 
 /** Places remembered per log: about as many consumers of old data as go on without an index lookup. */
 export const REMEMBERED_PLACES_MAX = 8;
@@ -58,6 +59,7 @@ export class LogReader {
     let entry = tail.at(index);
     if (index < 0 || entry === undefined) return null;
     const chunks: Buffer[] = [];
+    const lent = new Set<PooledBuffer>();
     let sizeBytes = 0;
     let nextOffset = offset;
     let start = startOfBatchWith(entry.bytes, 0, offset);
@@ -70,19 +72,28 @@ export class LogReader {
         const part = wholeBatches(bytes, start, room, maxOffset, atLeastOne);
         if (part.end > start) {
           chunks.push(bytes.subarray(start, part.end));
+          lent.add(entry.memory);
           sizeBytes += part.end - start;
           nextOffset = part.nextOffset;
         }
         break;
       }
       chunks.push(start === 0 ? bytes : bytes.subarray(start));
+      lent.add(entry.memory);
       sizeBytes += bytes.length - start;
       nextOffset = entry.nextOffset;
       start = 0;
       entry = tail.at(++index);
     }
     if (sizeBytes === 0) return emptySlice(offset);
-    return { chunks, sizeBytes, firstOffset, nextOffset };
+    for (const memory of lent) memory.hold();
+    return {
+      chunks: joinNeighbours(chunks),
+      lent: [...lent],
+      sizeBytes,
+      firstOffset,
+      nextOffset,
+    };
   }
 
   /**
@@ -163,14 +174,15 @@ export class LogReader {
     if (position >= end) return null;
     return this.#resources.files.read(segment.logPath, async (file) => {
       const wanted = Math.max(request.maxBytes, BATCH_PREFIX_BYTES);
-      let bytes = await readExactly(file, position, Math.min(wanted, end - position));
+      let { bytes, memory } = await this.#read(file, position, Math.min(wanted, end - position));
       if (bytes.length < BATCH_PREFIX_BYTES) return null;
       const sizeBytes = claimedSize(bytes, 0);
       if (sizeBytes > end - position || sizeBytes < BATCH_PREFIX_BYTES) {
         throw new KafkaError('CORRUPT_MESSAGE', `${segment.logPath} at ${position}`);
       }
       if (sizeBytes > bytes.length && request.minOneBatch) {
-        bytes = await readExactly(file, position, sizeBytes);
+        memory.release();
+        ({ bytes, memory } = await this.#read(file, position, sizeBytes));
       }
       const { end: endOfPart, nextOffset } = wholeBatches(
         bytes,
@@ -179,15 +191,30 @@ export class LogReader {
         request.maxOffset,
         request.minOneBatch,
       );
-      if (endOfPart === 0) return emptySlice(request.offset);
+      if (endOfPart === 0) {
+        memory.release();
+        return emptySlice(request.offset);
+      }
       this.#remember({ segment, offset: nextOffset, position: position + endOfPart });
       return {
         chunks: [endOfPart === bytes.length ? bytes : bytes.subarray(0, endOfPart)],
+        lent: [memory],
         sizeBytes: endOfPart,
         firstOffset: baseOffset(bytes, 0),
         nextOffset,
       };
     });
+  }
+
+  /** Reads into memory of the pool, held once. A read that fails leaves it to the garbage collector. */
+  async #read(
+    file: DiskFile,
+    position: number,
+    sizeBytes: number,
+  ): Promise<{ bytes: Buffer; memory: PooledBuffer }> {
+    const memory = this.#resources.buffers.take(sizeBytes);
+    const readBytes = await file.read(memory.bytes.subarray(0, sizeBytes), position);
+    return { bytes: memory.bytes.subarray(0, readBytes), memory };
   }
 
   #placeOf(segment: Segment, offset: number): number | null {
@@ -204,7 +231,7 @@ export class LogReader {
 }
 
 export function emptySlice(offset: number): LogSlice {
-  return { chunks: [], sizeBytes: 0, firstOffset: offset, nextOffset: offset };
+  return { chunks: [], lent: [], sizeBytes: 0, firstOffset: offset, nextOffset: offset };
 }
 
 /** As many whole batches from `start` as fit `room`; with `atLeastOne` the first whatever its size. */
@@ -235,10 +262,4 @@ function walkTo(chunk: Buffer, offset: number): { readonly at: number; readonly 
     at += size;
   }
   return { at, reached: false };
-}
-
-async function readExactly(file: DiskFile, position: number, sizeBytes: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(sizeBytes);
-  const readBytes = await file.read(bytes, position);
-  return readBytes === sizeBytes ? bytes : bytes.subarray(0, readBytes);
 }

@@ -1,7 +1,7 @@
 /**
  * What all logs of a broker share: the outside world, and the bounded stores.
  */
-import type { Environment } from '@odradek/runtime';
+import { BufferPool, type Environment } from '@odradek/runtime';
 import { AppendBudget } from './append-budget.ts';
 import { AtMost } from './at-most.ts';
 import { IndexCache } from './index-cache.ts';
@@ -12,6 +12,8 @@ export interface LogResources {
   readonly environment: Environment;
   readonly files: OpenFiles;
   readonly indexes: IndexCache;
+  /** Memory for big pieces: blocks of the tail cache, and what files are read into. */
+  readonly buffers: BufferPool;
   readonly tails: TailCache;
   readonly budget: AppendBudget;
   /** What forces files to the medium, which may take long, and must not keep writes waiting. */
@@ -26,6 +28,8 @@ export const CONCURRENT_SYNCS_MAX = 2;
 
 /** Bounds of the shared stores; each has a default where it is declared. */
 export interface LogLimits {
+  /** The broker's pool; one of their own when not given. */
+  readonly buffers?: BufferPool | undefined;
   readonly tailCacheBytes?: number | undefined;
   readonly pendingBytesLimit?: number | undefined;
   readonly indexCacheBytes?: number | undefined;
@@ -34,11 +38,13 @@ export interface LogLimits {
 
 export function logResources(environment: Environment, limits: LogLimits = {}): LogResources {
   const files = new OpenFiles(environment.disk, limits.openFilesLimit);
+  const buffers = limits.buffers ?? new BufferPool();
   return {
     environment,
     files,
     indexes: new IndexCache(files, limits.indexCacheBytes),
-    tails: new TailCache(limits.tailCacheBytes),
+    buffers,
+    tails: new TailCache(buffers, limits.tailCacheBytes),
     budget: new AppendBudget(limits.pendingBytesLimit),
     syncs: new AtMost(CONCURRENT_SYNCS_MAX),
   };

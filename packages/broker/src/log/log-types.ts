@@ -1,7 +1,7 @@
 /**
  * What goes into and comes out of a partition's log. Types and two errors; no behaviour.
  */
-import { OdradekError } from '@odradek/runtime';
+import { OdradekError, type PooledBuffer } from '@odradek/runtime';
 
 /** Where appended records ended up. */
 export interface AppendResult {
@@ -31,6 +31,11 @@ export type AppendOrigin = 'client' | 'coordinator';
 /** Whole batches, ready for the socket: the chunks are to be sent one after the other and never changed. */
 export interface LogSlice {
   readonly chunks: readonly Buffer[];
+  /**
+   * The memory that the chunks lie in, held for the reader. Who is done with the chunks, and wants
+   * the memory to be used again, releases each once; who does not leaves it to the garbage collector.
+   */
+  readonly lent: readonly PooledBuffer[];
   readonly sizeBytes: number;
   /** Base offset of the first batch, which may lie below the offset asked for; else that offset. */
   readonly firstOffset: number;

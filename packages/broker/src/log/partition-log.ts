@@ -193,7 +193,7 @@ export class PartitionLog {
 
   /**
    * Appends as the partition's leader: checks, assigns offsets by patching `records` in place, and
-   * queues them. The buffer belongs to the log from here on.
+   * queues a copy of them. The buffer is the caller's again when this returns.
    * @throws KafkaError as validateClientBatch, and OUT_OF_ORDER_SEQUENCE_NUMBER,
    * INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_COORDINATOR_FENCED,
    * RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
@@ -224,7 +224,7 @@ export class PartitionLog {
   }
 
   /**
-   * Appends what the leader sent, as it is. A last batch that is cut short is left out.
+   * Appends a copy of what the leader sent, as it is. A last batch that is cut short is left out.
    * @param maxLeaderEpoch batches of a later epoch, and all behind them, are left out
    * @throws UnexpectedAppendOffset when the first batch lies below the log's end
    * @throws KafkaError CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
@@ -417,7 +417,8 @@ export class PartitionLog {
       if (epochs.version !== epochsBefore) this.#saveEpochs();
       for (const batch of set.producers) producers.update(batch);
       this.#state.nextOffset = lastOffset + 1;
-      this.#queue.append({ segment, bytes, firstOffset, nextOffset: lastOffset + 1, recordCount });
+      const stored = this.#resources.tails.store(bytes);
+      this.#queue.append({ segment, stored, firstOffset, nextOffset: lastOffset + 1, recordCount });
     }
     return {
       firstOffset,
@@ -455,8 +456,8 @@ export class PartitionLog {
 
   #written(appends: readonly QueuedAppend[]): void {
     const { tails } = this.#resources;
-    for (const { bytes, firstOffset, nextOffset } of appends) {
-      tails.add(this.#state.tail, bytes, firstOffset, nextOffset);
+    for (const { stored, firstOffset, nextOffset } of appends) {
+      tails.add(this.#state.tail, stored, firstOffset, nextOffset);
       this.#state.logEndOffset = nextOffset;
     }
     this.onAdvance?.(this);

@@ -1,30 +1,110 @@
 /**
- * The newest batches of all partitions, kept in memory as they were received: consumers and
- * followers that keep up are answered without a system call, at no copy.
+ * The newest batches of all partitions, kept in memory: consumers and followers that keep up are
+ * answered without a system call.
  *
- * One bound for all partitions together; the oldest batches leave first, whoever's they are. What
- * is counted is the memory that an entry keeps alive: a slice of a request's frame keeps the whole
- * frame, so the frame is counted, once for all slices of it.
+ * Appended batches are copied into blocks, one behind the other, whoever's they are: a tenth of a
+ * second per 2 GB, for which the memory they came in is free again at once, small batches lie close
+ * together instead of each keeping a received chunk, and neighbours leave in one piece, to the disk
+ * as to a reader. The write to the disk is made from the copy as well. A block belongs to the cache
+ * while it is among the newest; it is used again when the cache has let it go and its last batch is
+ * written and its last reader is done.
+ *
+ * One bound for all partitions together; the oldest block leaves first, with all that is in it.
  */
+import type { BufferPool, PooledBuffer } from '@odradek/runtime';
 
 /** Default bound, all partitions together. */
 export const TAIL_CACHE_BYTES = 64 * 1024 * 1024;
 
+/** The bound is made of this many blocks, if they need not be larger than this. */
+const BLOCKS = 16;
+const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+
 /** What an entry costs besides its bytes. */
 const ENTRY_OVERHEAD_BYTES = 160;
 
-/** Batches that were appended at once, hence contiguous. */
+/** Appends that lie side by side become one entry up to this size: few entries, short walks in them. */
+const ENTRY_BYTES_MAX = 16 * 1024;
+
+/** Batches in the cache, contiguous in offsets. */
 export interface TailEntry {
   readonly bytes: Buffer;
+  /** What `bytes` lie in: to be held by whoever uses them for longer than a turn. */
+  readonly memory: PooledBuffer;
   readonly firstOffset: number;
   readonly nextOffset: number;
-  /** The partition's entries that it belongs to. */
+}
+
+class Entry implements TailEntry {
+  bytes: Buffer;
+  readonly block: Block;
   readonly tail: Tail;
+  readonly firstOffset: number;
+  nextOffset: number;
+  /** Its partition was cleared. */
+  isGone = false;
+
+  constructor(block: Block, tail: Tail, bytes: Buffer, firstOffset: number, nextOffset: number) {
+    this.block = block;
+    this.tail = tail;
+    this.bytes = bytes;
+    this.firstOffset = firstOffset;
+    this.nextOffset = nextOffset;
+  }
+
+  get memory(): PooledBuffer {
+    return this.block.memory;
+  }
+
+  /** Takes in what lies and counts on right behind it. */
+  extend(block: Block, bytes: Buffer, nextOffset: number): boolean {
+    const sizeBytes = this.bytes.length + bytes.length;
+    const isBehind = bytes.byteOffset === this.bytes.byteOffset + this.bytes.length;
+    if (block !== this.block || !isBehind || sizeBytes > ENTRY_BYTES_MAX) return false;
+    this.bytes = joined(this.bytes, bytes);
+    this.nextOffset = nextOffset;
+    return true;
+  }
+}
+
+/** Memory that batches are stored in, one behind the other. */
+class Block {
+  readonly memory: PooledBuffer;
+  /** In the order in which they were added, so a partition's come in the order of its offsets. */
+  readonly entries: Entry[] = [];
+  usedBytes = 0;
+  isCached = true;
+
+  constructor(memory: PooledBuffer) {
+    this.memory = memory;
+  }
+
+  get freeBytes(): number {
+    return this.memory.bytes.length - this.usedBytes;
+  }
+}
+
+/** Batches that were stored and are not written yet: their memory stays until `release`. */
+export class StoredBatches {
+  readonly bytes: Buffer;
+  /** @internal */
+  readonly block: Block;
+
+  constructor(block: Block, bytes: Buffer) {
+    block.memory.hold();
+    this.block = block;
+    this.bytes = bytes;
+  }
+
+  /** Nobody reads `bytes` by this any more; to be left out if a write may still be running. */
+  release(): void {
+    this.block.memory.release();
+  }
 }
 
 /** The entries of one partition: contiguous in offsets, oldest first. */
 export class Tail {
-  #entries: TailEntry[] = [];
+  #entries: Entry[] = [];
   /** Entries before this index are gone; the array is cut when half of it is. */
   #head = 0;
 
@@ -56,22 +136,27 @@ export class Tail {
     return low - 1 - this.#head;
   }
 
-  push(entry: TailEntry): void {
+  /** @internal */
+  get newest(): Entry | undefined {
+    return this.count === 0 ? undefined : this.#entries.at(-1);
+  }
+
+  /** @internal */
+  push(entry: Entry): void {
     this.#entries.push(entry);
   }
 
-  shift(): TailEntry | undefined {
-    const entry = this.#entries[this.#head];
-    if (entry === undefined) return undefined;
+  /** @internal Drops the oldest entry. */
+  shift(): void {
     this.#head += 1;
     if (this.#head * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
-    return entry;
   }
 
-  take(): readonly TailEntry[] {
+  /** @internal */
+  take(): readonly Entry[] {
     const entries = this.#entries.slice(this.#head);
     this.#entries = [];
     this.#head = 0;
@@ -80,60 +165,94 @@ export class Tail {
 }
 
 export class TailCache {
+  readonly #pool: BufferPool;
   readonly #limitBytes: number;
-  /** In order of insertion. A partition's entries leave it from the front, like these do. */
-  readonly #order = new Set<TailEntry>();
-  /** How many entries keep a piece of memory alive. */
-  readonly #users = new Map<ArrayBufferLike, number>();
+  readonly #blockBytes: number;
+  /** Oldest first; the last one is being filled. */
+  readonly #blocks: Block[] = [];
   #bytes = 0;
 
-  constructor(limitBytes: number = TAIL_CACHE_BYTES) {
+  constructor(pool: BufferPool, limitBytes: number = TAIL_CACHE_BYTES) {
+    this.#pool = pool;
     this.#limitBytes = limitBytes;
+    this.#blockBytes = Math.min(BLOCK_BYTES_MAX, Math.ceil(limitBytes / BLOCKS));
   }
 
-  /** Memory kept alive. */
+  /** Memory that belongs to the cache. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes batches that continue `tail`; lets the oldest go when there are too many. */
-  add(tail: Tail, bytes: Buffer, firstOffset: number, nextOffset: number): void {
-    const newest = tail.at(tail.count - 1);
+  /** Copies batches to where they stay until they are written, and may stay for readers. */
+  store(batches: Buffer): StoredBatches {
+    const block = this.#blockFor(batches.length);
+    const start = block.usedBytes;
+    block.usedBytes += batches.copy(block.memory.bytes, start);
+    const stored = new StoredBatches(block, block.memory.bytes.subarray(start, block.usedBytes));
+    this.#trim();
+    return stored;
+  }
+
+  /** Shows stored batches, which continue `tail`, to its readers; they were stored in this order. */
+  add(tail: Tail, { block, bytes }: StoredBatches, firstOffset: number, nextOffset: number): void {
+    const { newest } = tail;
     if (newest !== undefined && newest.nextOffset !== firstOffset) this.clear(tail);
-    const entry = { bytes, firstOffset, nextOffset, tail };
-    tail.push(entry);
-    this.#order.add(entry);
-    this.#count(entry);
-    for (const oldest of this.#order) {
-      if (this.#bytes <= this.#limitBytes) break;
-      oldest.tail.shift();
-      this.#order.delete(oldest);
-      this.#uncount(oldest);
-    }
-  }
-
-  /** Forgets all of a partition: it was truncated or is gone. */
-  clear(tail: Tail): void {
-    for (const entry of tail.take()) {
-      this.#order.delete(entry);
-      this.#uncount(entry);
-    }
-  }
-
-  #count({ bytes }: TailEntry): void {
-    const users = this.#users.get(bytes.buffer) ?? 0;
-    this.#users.set(bytes.buffer, users + 1);
-    this.#bytes += ENTRY_OVERHEAD_BYTES + (users === 0 ? bytes.buffer.byteLength : 0);
-  }
-
-  #uncount({ bytes }: TailEntry): void {
-    const users = (this.#users.get(bytes.buffer) ?? 0) - 1;
-    this.#bytes -= ENTRY_OVERHEAD_BYTES;
-    if (users > 0) {
-      this.#users.set(bytes.buffer, users);
+    else if (newest?.extend(block, bytes, nextOffset)) return;
+    if (!block.isCached) {
+      this.clear(tail); // What comes later would not continue what is there.
       return;
     }
-    this.#users.delete(bytes.buffer);
-    this.#bytes -= bytes.buffer.byteLength;
+    const entry = new Entry(block, tail, bytes, firstOffset, nextOffset);
+    tail.push(entry);
+    block.entries.push(entry);
+    this.#bytes += ENTRY_OVERHEAD_BYTES;
+    this.#trim();
   }
+
+  /** Forgets all of a partition: it was truncated or is gone. Its bytes go with their blocks. */
+  clear(tail: Tail): void {
+    for (const entry of tail.take()) entry.isGone = true;
+  }
+
+  /** A block with room; the one being filled unless it has too little. */
+  #blockFor(sizeBytes: number): Block {
+    const newest = this.#blocks.at(-1);
+    if (newest !== undefined && newest.freeBytes >= sizeBytes) return newest;
+    const block = new Block(this.#pool.take(Math.max(sizeBytes, this.#blockBytes)));
+    this.#blocks.push(block);
+    this.#bytes += block.memory.bytes.length;
+    return block;
+  }
+
+  #trim(): void {
+    while (this.#bytes > this.#limitBytes) {
+      const oldest = this.#blocks.shift();
+      if (oldest === undefined) return;
+      oldest.isCached = false;
+      for (const { tail, isGone } of oldest.entries) if (!isGone) tail.shift();
+      this.#bytes -= oldest.memory.bytes.length + oldest.entries.length * ENTRY_OVERHEAD_BYTES;
+      oldest.memory.release();
+    }
+  }
+}
+
+/** Two slices of the same memory, the second right behind the first, as one. */
+export function joined(first: Buffer, second: Buffer): Buffer {
+  return Buffer.from(first.buffer, first.byteOffset, first.length + second.length);
+}
+
+/** Puts slices together that lie side by side. */
+export function joinNeighbours(slices: readonly Buffer[]): Buffer[] {
+  const runs: Buffer[] = [];
+  let last: Buffer | undefined;
+  for (const slice of slices) {
+    const isNeighbour =
+      last?.buffer === slice.buffer && last.byteOffset + last.length === slice.byteOffset;
+    if (last !== undefined && isNeighbour) runs[runs.length - 1] = last = joined(last, slice);
+    else {
+      last = slice;
+      runs.push(slice);
+    }
+  }
+  return runs;
 }

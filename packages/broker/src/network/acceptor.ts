@@ -6,7 +6,7 @@
  * bound, but not ready.
  */
 import type { Connection, ConnectionHandler, Listener, Network } from '@odradek/runtime';
-import { type Clock, type Log, millis, type Timers } from '@odradek/runtime';
+import { type BufferPool, type Clock, type Log, millis, type Timers } from '@odradek/runtime';
 import type { ApiRegistry } from '../api/registry.ts';
 import { DeadlineQueue } from '../time/deadline-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -41,6 +41,7 @@ export interface AcceptorOptions {
   maxConnectionsFrom(address: string): number;
   readonly requests: ByteBudget;
   readonly answers: ByteBudget;
+  readonly buffers: BufferPool;
 }
 
 export class Acceptor {
@@ -67,6 +68,7 @@ export class Acceptor {
       maxIdleMs: options.maxIdleMs,
       requests: options.requests,
       answers: options.answers,
+      buffers: options.buffers,
     };
   }
 

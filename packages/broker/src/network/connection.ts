@@ -13,6 +13,12 @@
  * why. Answers made in one turn of the event loop leave in one system call; big parts of them are
  * never joined or copied.
  *
+ * Received bytes lie in memory that all connections receive into. A request that came whole and can
+ * be begun at once is executed where it lies, if its handler keeps nothing of it; any other is
+ * copied out. The rest of a large one is received right into memory of the broker's pool, which has
+ * it back when such a handler is done; what other handlers keep is left to the garbage collector.
+ * A request that is not complete keeps its memory for good, for the socket may still write to it.
+ *
  * Not here: what answers are (../api/), which connections are let in (acceptor.ts).
  */
 import {
@@ -28,10 +34,12 @@ import {
   unsupportedApiVersions,
 } from '@odradek/protocol';
 import {
+  type BufferPool,
   type Connection,
   type ConnectionHandler,
   InvariantViolation,
   type Log,
+  type PooledBuffer,
   type Timers,
 } from '@odradek/runtime';
 import {
@@ -65,6 +73,15 @@ export interface ConnectionContext {
   readonly requests: ByteBudget;
   /** Bytes of answers that peers have not taken. */
   readonly answers: ByteBudget;
+  /** Memory for requests that come in pieces. */
+  readonly buffers: BufferPool;
+}
+
+/** A request that came whole. */
+interface Received {
+  readonly frame: Buffer;
+  /** The pool's memory that it lies in; null when it lies elsewhere. */
+  readonly memory: PooledBuffer | null;
 }
 
 /** A request that was begun. Its answer is written when all before it are. */
@@ -102,12 +119,11 @@ export class ClientConnection implements ConnectionHandler {
   readonly #context: ConnectionContext;
   readonly #gone: () => void;
   readonly #splitter: FrameSplitter;
-  readonly #deliver = (frame: Buffer): void => {
-    this.#waiting.push(frame);
-    this.#waitingBytes += frame.length;
-  };
-  /** Frames that are not begun, and those that are, both in order. */
-  readonly #waiting: Buffer[] = [];
+  readonly #deliver = (frame: Buffer, isLent: boolean): void => this.#delivered(frame, isLent);
+  /** The memory of the request that is coming in pieces. */
+  #filling: PooledBuffer | null = null;
+  /** Requests that are not begun, and those that are, both in order. */
+  readonly #waiting: Received[] = [];
   readonly #running: Running[] = [];
   #waitingBytes = 0;
   #runningBytes = 0;
@@ -145,7 +161,11 @@ export class ClientConnection implements ConnectionHandler {
     this.#isOpen = isOpen;
     this.#context = context;
     this.#gone = gone;
-    this.#splitter = new FrameSplitter({ maxFrameBytes: context.requestMaxBytes });
+    this.#splitter = new FrameSplitter({
+      maxFrameBytes: context.requestMaxBytes,
+      lendsFrames: true,
+      allocate: (sizeBytes) => this.#memoryFor(sizeBytes),
+    });
     if (!isOpen) this.#pause();
     this.#touch();
   }
@@ -177,10 +197,23 @@ export class ClientConnection implements ConnectionHandler {
     if (this.#isClosed || this.#peerIsDone) return; // Dropped.
     this.#touch();
     if (!this.#isOpen || this.#heldBack.length > 0 || this.#mustHoldBack(chunk)) {
-      this.#heldBack.push(chunk);
+      this.#heldBack.push(Buffer.from(chunk));
       if (this.#isOpen) this.#context.requests.wait(this.#roomForRequests);
       this.#pause();
     } else this.#receive(chunk);
+  }
+
+  room(): Buffer | null {
+    const mayFollow = this.#isOpen && !this.#isClosed && !this.#peerIsDone;
+    return mayFollow && this.#heldBack.length === 0 ? this.#splitter.room : null;
+  }
+
+  filled(sizeBytes: number): void {
+    if (this.#isClosed || this.#peerIsDone) return; // Dropped.
+    this.#touch();
+    this.#splitter.filled(sizeBytes, this.#deliver);
+    this.#count();
+    this.#pump();
   }
 
   drain(): void {
@@ -218,6 +251,8 @@ export class ClientConnection implements ConnectionHandler {
     this.#context.answers.give(this.#unsentBytes);
     this.#countedBytes = 0;
     this.#unsentBytes = 0;
+    for (const { registered, isAnswered, answer } of this.#running)
+      if (isAnswered) tellSent(registered, answer);
     this.#waiting.length = 0;
     this.#running.length = 0;
     this.#heldBack = [];
@@ -267,8 +302,34 @@ export class ClientConnection implements ConnectionHandler {
     this.#pump();
   }
 
+  #memoryFor(sizeBytes: number): Buffer {
+    this.#filling = this.#context.buffers.take(sizeBytes);
+    return this.#filling.bytes.subarray(0, sizeBytes);
+  }
+
+  #delivered(frame: Buffer, isLent: boolean): void {
+    if (this.#isClosed) return; // A request before it, in the same piece, ended the connection.
+    const memory = isLent ? null : this.#filling;
+    if (!isLent) this.#filling = null;
+    else if (this.#beginsWhereItLies(frame)) return;
+    this.#waiting.push({ frame: isLent ? Buffer.from(frame) : frame, memory });
+    this.#waitingBytes += frame.length;
+  }
+
+  /** Begins a request in received bytes, if it need not wait and nothing of it will be kept. */
+  #beginsWhereItLies(frame: Buffer): boolean {
+    if (this.#waiting.length > 0 || this.#isPumping || frame.length < 2) return false;
+    const registered = this.#context.registry.find(frame.readInt16BE(0));
+    if (registered?.keepsNothing !== true || !this.#mayBegin(frame)) return false;
+    this.#isPumping = true;
+    this.#begin({ frame, memory: null });
+    this.#isPumping = false;
+    return true;
+  }
+
   /** Brings `requests` up to date with what this connection holds. */
   #count(): void {
+    if (this.#isClosed) return;
     const bytes = this.#splitter.pendingBytes + this.#waitingBytes + this.#runningBytes;
     const more = bytes - this.#countedBytes;
     this.#countedBytes = bytes;
@@ -296,17 +357,17 @@ export class ClientConnection implements ConnectionHandler {
   #pump(): void {
     if (this.#isPumping) return; // An answer that is there at once must not begin the next one twice.
     this.#isPumping = true;
-    let frame = this.#waiting[0];
-    while (frame !== undefined && !this.#isClosed && this.#mayBegin(frame)) {
+    let received = this.#waiting[0];
+    while (received !== undefined && !this.#isClosed && this.#mayBegin(received.frame)) {
       this.#waiting.shift();
-      this.#waitingBytes -= frame.length;
-      this.#begin(frame);
-      frame = this.#waiting[0];
+      this.#waitingBytes -= received.frame.length;
+      this.#begin(received);
+      received = this.#waiting[0];
     }
     this.#isPumping = false;
     if (this.#isClosed) return;
     this.#count();
-    if (frame !== undefined) this.#pause();
+    if (received !== undefined) this.#pause();
     else this.#readOn();
     this.#finishIfDone();
   }
@@ -321,7 +382,7 @@ export class ClientConnection implements ConnectionHandler {
     return last?.registered.mayOverlap === true && next?.mayOverlap === true;
   }
 
-  #begin(frame: Buffer): void {
+  #begin({ frame, memory }: Received): void {
     let header: DecodedRequestHeader;
     try {
       header = decodeRequestHeader(frame);
@@ -336,7 +397,10 @@ export class ClientConnection implements ConnectionHandler {
       return;
     }
     if (!serves(registered, header.apiVersion)) this.#refuseVersion(registered, header);
-    else this.#run(registered, header, frame);
+    else {
+      this.#run(registered, header, frame);
+      if (registered.keepsNothing) memory?.release();
+    }
   }
 
   /** Only ApiVersions is answered in a version that is not served, so that clients can find one. */
@@ -406,7 +470,10 @@ export class ClientConnection implements ConnectionHandler {
   // Answering.
 
   #answered(running: Running, answer: unknown): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) {
+      tellSent(running.registered, answer);
+      return;
+    }
     running.isAnswered = true;
     running.answer = answer;
     if (this.#running[0] !== running) return;
@@ -422,7 +489,14 @@ export class ClientConnection implements ConnectionHandler {
 
   #send({ registered, header, answer }: Running): boolean {
     try {
-      this.#write(encodeResponse(registered.api, header.apiVersion, header.correlationId, answer));
+      const chunks = encodeResponse(
+        registered.api,
+        header.apiVersion,
+        header.correlationId,
+        answer,
+      );
+      const isAwaited = registered.sent !== undefined;
+      this.#write(chunks, isAwaited ? () => tellSent(registered, answer) : undefined);
       return true;
     } catch (error) {
       // A handler's answer that has no encoding: its fault, and the peer cannot be told.
@@ -436,7 +510,8 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
-  #write(chunks: readonly Buffer[]): void {
+  /** @param taken called when the last of the chunks is with the operating system, or never will be */
+  #write(chunks: readonly Buffer[], taken?: () => void): void {
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#socket.cork();
@@ -446,7 +521,11 @@ export class ClientConnection implements ConnectionHandler {
       });
     }
     let isTaken = true;
-    for (const chunk of chunks) isTaken = this.#socket.write(chunk);
+    let left = chunks.length;
+    for (const chunk of chunks) {
+      left -= 1;
+      isTaken = this.#socket.write(chunk, left === 0 ? taken : undefined);
+    }
     if (isTaken || this.#isClosed) return;
     const more = this.#socket.unsentBytes - this.#unsentBytes;
     this.#unsentBytes += more;
@@ -469,7 +548,13 @@ export class ClientConnection implements ConnectionHandler {
   #finishIfDone(): void {
     if (!this.#peerIsDone || this.#isClosed) return;
     if (this.#waiting.length + this.#running.length + this.#heldBack.length > 0) return;
+    this.#endSocket();
+  }
+
+  /** What still comes is dropped; it is read for the peer's own end to be noticed. */
+  #endSocket(): void {
     this.#socket.end();
+    this.#socket.resume();
   }
 
   #fail(api: string | null, reason: string, level: 'warn' | 'debug' = 'warn'): void {
@@ -480,12 +565,16 @@ export class ClientConnection implements ConnectionHandler {
       reason,
     });
     this.#release();
-    // The peer may still take what was answered before.
-    this.#socket.end();
+    this.#endSocket(); // The peer may still take what was answered before.
     this.#context.deadlines.add(this.#alarm, LINGER_MS);
   }
 
   #peer(): string {
     return `${this.#socket.remoteAddress}:${this.#socket.remotePort}`;
   }
+}
+
+/** Lets the handler have back what its answer lends. */
+function tellSent(registered: RegisteredHandler, answer: unknown): void {
+  if (answer !== null) registered.sent?.(answer);
 }

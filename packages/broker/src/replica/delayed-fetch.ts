@@ -4,7 +4,7 @@
  */
 import type { Timers } from '@odradek/runtime';
 import { type DeadlineQueue, Expiring } from '../time/deadline-queue.ts';
-import type { FetchRead } from './fetch-read.ts';
+import { type FetchRead, giveBack, lentFor } from './fetch-read.ts';
 import type { Partition, Sleeper } from './partition.ts';
 
 /** Looks at woken fetches once per turn. */
@@ -94,6 +94,7 @@ export class DelayedFetch extends Expiring implements Sleeper {
       this.#options.done(read);
       return;
     }
+    giveBack(lentFor(read));
     this.#state = 'asleep';
     if (this.#lookAgain) this.wake();
   }

@@ -12,7 +12,7 @@ import {
   KafkaError,
   type KafkaErrorName,
 } from '@odradek/protocol';
-import { OdradekError } from '@odradek/runtime';
+import { OdradekError, type PooledBuffer } from '@odradek/runtime';
 import { divergence, fencing } from '../core/partition/epochs.ts';
 import type { LogSlice } from '../log/log-types.ts';
 import type { Partition } from './partition.ts';
@@ -64,12 +64,26 @@ export interface PartitionRead {
   readonly sizeBytes: number;
   /** Must be answered at once: an error, or a divergence. */
   readonly urgent: boolean;
+  /** Memory that the records lie in: to be given back when they are sent, or will not be. */
+  readonly lent: readonly PooledBuffer[];
 }
 
 export interface FetchRead {
   readonly reads: readonly PartitionRead[];
   readonly sizeBytes: number;
   readonly urgent: boolean;
+}
+
+const NOTHING_LENT: readonly PooledBuffer[] = [];
+
+/** All memory that a read holds. */
+export function lentFor({ reads }: FetchRead): readonly PooledBuffer[] {
+  return reads.flatMap(({ lent }) => lent);
+}
+
+/** The records are not needed any more. */
+export function giveBack(lent: readonly PooledBuffer[]): void {
+  for (const memory of lent) memory.release();
 }
 
 /**
@@ -204,6 +218,7 @@ function found(
     target,
     sizeBytes: slice?.sizeBytes ?? 0,
     urgent: false,
+    lent: slice?.lent ?? NOTHING_LENT,
     answer: {
       partitionIndex: target.partition,
       errorCode: 0,
@@ -227,6 +242,7 @@ function diverging(
     target,
     sizeBytes: 0,
     urgent: true,
+    lent: NOTHING_LENT,
     answer: {
       partitionIndex: target.partition,
       errorCode: 0,
@@ -254,6 +270,7 @@ function failure(
     target,
     sizeBytes: 0,
     urgent: true,
+    lent: NOTHING_LENT,
     answer: {
       partitionIndex: target.partition,
       errorCode: errorCodes[error],

@@ -6,13 +6,15 @@
  * slow readers hold most of it gets less, but always a whole batch if there is one.
  */
 import { errorCodes, type FetchRequest, type fetchResponse, type InputOf } from '@odradek/protocol';
-import type { Clock } from '@odradek/runtime';
+import type { Clock, PooledBuffer } from '@odradek/runtime';
 import type { DeadlineQueue } from '../time/deadline-queue.ts';
 import { DelayedFetch, type FetchWakeups } from './delayed-fetch.ts';
 import {
   type FetchRead,
   type FetchTarget,
   type FetchTerms,
+  giveBack,
+  lentFor,
   type PartitionRead,
   type ReplicaLookup,
   readAll,
@@ -20,7 +22,10 @@ import {
 import { type FetchSessions, replicaIdOf } from './fetch-sessions.ts';
 import type { Partition } from './partition.ts';
 
-export type FetchAnswer = InputOf<typeof fetchResponse>;
+export type FetchAnswer = InputOf<typeof fetchResponse> & {
+  /** The memory that its records lie in: to be given back when it is sent, or will not be. */
+  readonly lent: readonly PooledBuffer[];
+};
 type TopicAnswer = FetchAnswer['responses'][number];
 
 /** The answer's limit is for all partitions, and the first batch comes whole, from v3 on. */
@@ -68,7 +73,7 @@ export class FetchService {
     const { sessions, clock, replicas } = this.#options;
     const plan = sessions.plan(request, version, clock.now());
     if (typeof plan === 'string')
-      return { errorCode: errorCodes[plan], sessionId: 0, responses: [] };
+      return { errorCode: errorCodes[plan], sessionId: 0, responses: [], lent: [] };
     const { targets } = plan;
     const terms = this.#termsOf(request, version);
     const answer = (read: FetchRead): FetchAnswer => {
@@ -76,6 +81,7 @@ export class FetchService {
       return {
         errorCode: 0,
         sessionId,
+        lent: lentFor(read),
         responses: byTopic(reads, version),
         ...(version >= ENDPOINTS_SINCE ? this.#endpoints(reads, listenerName) : {}),
       };
@@ -85,11 +91,13 @@ export class FetchService {
       read.sizeBytes >= request.minBytes ||
       request.maxWaitMs <= 0 ||
       targets.length === 0;
-    const wait = (): Promise<FetchAnswer> =>
-      this.#wait(targets, terms, request.minBytes, request.maxWaitMs).then(answer);
+    const answerOrWait = (read: FetchRead): FetchAnswer | Promise<FetchAnswer> => {
+      if (enough(read)) return answer(read);
+      giveBack(lentFor(read));
+      return this.#wait(targets, terms, request.minBytes, request.maxWaitMs).then(answer);
+    };
     const first = this.#read(targets, terms, replicas, true);
-    if (!(first instanceof Promise)) return enough(first) ? answer(first) : wait();
-    return first.then((read) => (enough(read) ? answer(read) : wait()));
+    return first instanceof Promise ? first.then(answerOrWait) : answerOrWait(first);
   }
 
   #termsOf(request: FetchRequest, version: number): FetchTerms {

@@ -11,10 +11,12 @@
 import type { CoordinatorSession } from '@odradek/client';
 import { crc32cImplementation, zstdReady } from '@odradek/protocol';
 import {
+  BufferPool,
   type Environment,
   Lifecycle,
   type Metrics,
   OdradekError,
+  poisonsReleasedMemory,
   type Service,
 } from '@odradek/runtime';
 import { apiVersionsHandler } from '../api/api-versions.ts';
@@ -81,6 +83,7 @@ export class BrokerServer {
   readonly #registry = new ApiRegistry();
   readonly #requests: ByteBudget;
   readonly #answers: ByteBudget;
+  readonly #buffers = new BufferPool({ poison: poisonsReleasedMemory });
   readonly #network: ReturnType<typeof networkSettings>;
   readonly #session = new Slot<CoordinatorSession>('the session');
   readonly #plane = new Slot<ControlPlane>('the control plane');
@@ -223,6 +226,7 @@ export class BrokerServer {
             brokerId: plane.brokerId,
             logConfigOf: (topic) => plane.logConfigOf(topic),
             environment: this.#environment,
+            buffers: this.#buffers,
           }),
         );
         plane.onTopicConfig((topic, config) => logs.reconfigure(topic, config));
@@ -280,6 +284,7 @@ export class BrokerServer {
             registry: this.#registry,
             requests: this.#requests,
             answers: this.#answers,
+            buffers: this.#buffers,
           }),
         );
       },

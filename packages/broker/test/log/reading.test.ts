@@ -153,6 +153,7 @@ describe('bounds', () => {
     const log = await smallLog();
     expect(log.read(10, 100, 100, true)).toEqual({
       chunks: [],
+      lent: [],
       sizeBytes: 0,
       firstOffset: 10,
       nextOffset: 10,

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeBatch } from '@odradek/protocol';
-import { type Disk, type Environment, millis, nodeEnvironment } from '@odradek/runtime';
+import { BufferPool, type Disk, type Environment, millis, nodeEnvironment } from '@odradek/runtime';
 import { defaultLogConfig, type LogConfig } from '../../src/log/log-config.ts';
 import { LogManager, type LogManagerOptions } from '../../src/log/log-manager.ts';
 import type { AppendResult, LogSlice } from '../../src/log/log-types.ts';
@@ -117,6 +117,7 @@ export function openManager(
     brokerId: 0,
     logConfigOf: () => config(configChanges),
     environment: nodeEnvironment(),
+    buffers: new BufferPool({ poison: true }),
     ...options,
   });
 }
@@ -158,6 +159,7 @@ export async function readAll(log: PartitionLog, offset = log.logStartOffset): P
     const slice = await log.read(at, 1 << 20, log.logEndOffset, true);
     if (slice.sizeBytes === 0) break;
     parts.push(bytesOf(slice));
+    for (const memory of slice.lent) memory.release();
     at = slice.nextOffset;
   }
   return Buffer.concat(parts);

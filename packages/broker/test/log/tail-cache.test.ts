@@ -1,92 +1,202 @@
-/** The tail cache: which batches it keeps, whose it lets go, and what it counts. */
+/**
+ * The tail cache: which batches it keeps, whose it lets go, what it counts, and that memory is used
+ * again only when neither a write nor a reader is left. All pools poison what is released.
+ */
 import { describe, expect, test } from '@jest/globals';
+import { BufferPool, InvariantViolation, type PooledBuffer } from '@odradek/runtime';
 import fc from 'fast-check';
-import { Tail, TailCache } from '../../src/log/tail-cache.ts';
+import { joinNeighbours, type StoredBatches, Tail, TailCache } from '../../src/log/tail-cache.ts';
 
-/** Bytes with memory of their own. */
-const own = (size: number): Buffer => Buffer.from(new ArrayBuffer(size));
+const LIMIT_BYTES = 1 << 20;
+const BLOCK_BYTES = LIMIT_BYTES / 16;
+
+const poisoned = (): BufferPool => new BufferPool({ poison: true });
+
+/** Stores and adds at once, as when a write is done in no time. */
+function put(cache: TailCache, tail: Tail, bytes: Buffer, first: number, next: number): void {
+  const stored = cache.store(bytes);
+  cache.add(tail, stored, first, next);
+  stored.release();
+}
+
+function bytesOf(tail: Tail): Buffer {
+  return Buffer.concat(Array.from({ length: tail.count }, (_, at) => tail.at(at)!.bytes));
+}
 
 describe('the bound', () => {
   test('holds for all partitions together, the oldest leave first', () => {
-    const cache = new TailCache(10_000);
+    const cache = new TailCache(poisoned(), LIMIT_BYTES);
     const tails = [new Tail(), new Tail()];
-    for (let index = 0; index < 20; index++) {
-      cache.add(tails[index % 2]!, own(1000), index >> 1, (index >> 1) + 1);
-      expect(cache.bytes).toBeLessThanOrEqual(10_000);
+    for (let n = 0; n < 200; n++) {
+      put(cache, tails[n % 2]!, Buffer.alloc(20_000, n), n >> 1, (n >> 1) + 1);
+      expect(cache.bytes).toBeLessThanOrEqual(LIMIT_BYTES);
     }
     const [one, two] = tails;
-    expect(one!.count + two!.count).toBe(8);
-    expect([one!.find(9), two!.find(9)]).toEqual([3, 3]);
+    // Three fit a block; the entries' own cost takes the last of the 16 blocks.
+    expect(one!.count + two!.count).toBe(200 - 3 * Math.ceil(200 / 3 - 15));
+    expect(one!.find(99)).toBe(one!.count - 1);
+    expect(two!.find(99)).toBe(two!.count - 1);
     expect([one!.find(5), two!.find(5)]).toEqual([-1, -1]);
+    expect(one!.at(one!.count - 1)?.bytes.equals(Buffer.alloc(20_000, 198))).toBe(true);
   });
 
-  test('counts a frame once, and as long as any slice of it is held', () => {
-    const cache = new TailCache(1_000_000);
-    const frame = own(100_000);
-    const tails = [new Tail(), new Tail()];
-    cache.add(tails[0]!, frame.subarray(0, 100), 0, 1);
-    expect(cache.bytes).toBeGreaterThanOrEqual(100_000);
-    cache.add(tails[1]!, frame.subarray(100, 200), 0, 1);
-    expect(cache.bytes).toBeLessThan(101_000);
-    cache.clear(tails[0]!);
-    expect(cache.bytes).toBeGreaterThanOrEqual(100_000);
-    cache.clear(tails[1]!);
-    expect(cache.bytes).toBe(0);
-  });
-
-  test('an entry larger than all of it is not kept', () => {
-    const cache = new TailCache(1000);
+  test('a batch that is larger than a block has one of its own, larger than all it is not kept', () => {
+    const cache = new TailCache(poisoned(), LIMIT_BYTES);
     const tail = new Tail();
-    cache.add(tail, own(5000), 0, 1);
+    put(cache, tail, Buffer.alloc(10, 1), 0, 1);
+    put(cache, tail, Buffer.alloc(BLOCK_BYTES * 3, 2), 1, 2);
+    put(cache, tail, Buffer.alloc(10, 3), 2, 3);
+    expect(bytesOf(tail).length).toBe(BLOCK_BYTES * 3 + 20);
+    put(cache, tail, Buffer.alloc(LIMIT_BYTES + 1, 4), 3, 4);
+    expect([cache.bytes, tail.count]).toEqual([0, 0]);
+  });
+
+  test('of nothing keeps nothing', () => {
+    const cache = new TailCache(poisoned(), 0);
+    const tail = new Tail();
+    put(cache, tail, Buffer.alloc(100_000, 1), 0, 1);
     expect([cache.bytes, tail.count]).toEqual([0, 0]);
   });
 });
 
 test('entries are contiguous: a gap drops what was before it', () => {
-  const cache = new TailCache(100_000);
+  const cache = new TailCache(poisoned());
   const tail = new Tail();
-  cache.add(tail, own(10), 0, 5);
-  cache.add(tail, own(10), 5, 8);
-  expect([tail.find(0), tail.find(4), tail.find(5), tail.find(7), tail.find(8)]).toEqual([
-    0, 0, 1, 1, -1,
-  ]);
-  cache.add(tail, own(10), 20, 21);
+  put(cache, tail, Buffer.alloc(10_000), 0, 5);
+  put(cache, tail, Buffer.alloc(10_000), 5, 8);
+  expect([0, 4, 5, 7, 8].map((offset) => tail.find(offset))).toEqual([0, 0, 1, 1, -1]);
+  put(cache, tail, Buffer.alloc(10), 20, 21);
   expect([tail.count, tail.find(5), tail.find(20)]).toEqual([1, -1, 0]);
 });
 
-test('whatever comes and goes, the count is that of what is held', () => {
-  const step = fc.record({
-    tail: fc.integer({ min: 0, max: 2 }),
-    frame: fc.integer({ min: 0, max: 5 }),
-    clear: fc.boolean(),
-  });
-  fc.assert(
-    fc.property(
-      fc.array(step, { maxLength: 60 }),
-      fc.integer({ min: 0, max: 4000 }),
-      (steps, limit) => {
-        const cache = new TailCache(limit);
-        const frames = Array.from({ length: 6 }, (_, index) => own(100 * (index + 1)));
-        const tails = [new Tail(), new Tail(), new Tail()];
-        const ends = [0, 0, 0];
-        for (const { tail: index, frame, clear } of steps) {
-          const tail = tails[index]!;
-          if (clear) cache.clear(tail);
-          else cache.add(tail, frames[frame]!.subarray(0, 50), ends[index]!, ++ends[index]!);
-          const held = tails.flatMap((each) =>
-            Array.from({ length: each.count }, (_, at) => each.at(at)!),
-          );
-          const memory = new Set(held.map(({ bytes }) => bytes.buffer));
-          const bytes = [...memory].reduce(
-            (sum, buffer) => sum + buffer.byteLength,
-            held.length * 160,
-          );
-          expect(cache.bytes).toBe(bytes);
-          expect(cache.bytes).toBeLessThanOrEqual(limit);
-        }
-        for (const tail of tails) cache.clear(tail);
-        expect(cache.bytes).toBe(0);
-      },
-    ),
+test('small neighbours become one entry, up to a size', () => {
+  const cache = new TailCache(poisoned());
+  const tail = new Tail();
+  const other = new Tail();
+  for (let n = 0; n < 20; n++) put(cache, tail, Buffer.alloc(1000, n), n, n + 1);
+  expect(tail.count).toBe(2);
+  put(cache, other, Buffer.alloc(1000), 0, 1);
+  put(cache, tail, Buffer.alloc(1000, 20), 20, 21);
+  expect(tail.count).toBe(3);
+  expect([0, 15, 16, 19, 20].map((offset) => tail.find(offset))).toEqual([0, 0, 1, 1, 2]);
+  expect(bytesOf(tail)).toEqual(
+    Buffer.concat([...Array(21).keys()].map((n) => Buffer.alloc(1000, n))),
   );
 });
+
+test('slices that lie side by side are joined, others are not', () => {
+  const memory = Buffer.from('abcdefghij');
+  const slice = (from: number, to: number): Buffer => memory.subarray(from, to);
+  expect(joinNeighbours([])).toEqual([]);
+  const runs = joinNeighbours([
+    slice(0, 2),
+    slice(2, 3),
+    slice(4, 6),
+    Buffer.from('x'),
+    slice(6, 7),
+    slice(7, 9),
+  ]);
+  expect(runs.map(String)).toEqual(['abc', 'ef', 'x', 'ghi']);
+  expect(runs[0]?.buffer).toBe(memory.buffer);
+});
+
+describe('memory is used again', () => {
+  test('not while a write is pending', () => {
+    const pool = poisoned();
+    const cache = new TailCache(pool, LIMIT_BYTES);
+    const tail = new Tail();
+    const pending = cache.store(Buffer.alloc(BLOCK_BYTES, 7));
+    for (let n = 0; n < 40; n++) put(cache, new Tail(), Buffer.alloc(BLOCK_BYTES, n), 0, 1);
+    expect(pending.bytes.equals(Buffer.alloc(BLOCK_BYTES, 7))).toBe(true);
+    cache.add(tail, pending, 0, 1);
+    expect(tail.count).toBe(0); // Its block has left the cache meanwhile.
+    pending.release();
+    expect(pending.bytes.every((byte) => byte === 0xdb)).toBe(true);
+    expect(() => pending.release()).toThrow(InvariantViolation);
+  });
+
+  test('not while a reader holds it', () => {
+    const pool = poisoned();
+    const cache = new TailCache(pool, LIMIT_BYTES);
+    const tail = new Tail();
+    put(cache, tail, Buffer.alloc(BLOCK_BYTES, 7), 0, 1);
+    const { bytes, memory } = tail.at(0)!;
+    memory.hold();
+    for (let n = 0; n < 40; n++) put(cache, new Tail(), Buffer.alloc(BLOCK_BYTES, n), 0, 1);
+    expect(tail.count).toBe(0);
+    expect(bytes.equals(Buffer.alloc(BLOCK_BYTES, 7))).toBe(true);
+    memory.release();
+    expect(bytes.every((byte) => byte === 0xdb)).toBe(true);
+  });
+});
+
+const step = fc.record({
+  tail: fc.integer({ min: 0, max: 2 }),
+  size: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 70_000 })),
+  what: fc.constantFrom('store', 'store', 'store', 'write', 'write', 'clear', 'read', 'done'),
+});
+
+test('whatever is stored, written late, cleared and read: readers see what was appended, in order', () => {
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 150 }),
+      fc.constantFrom(0, 5000, 200_000, 600_000),
+      (steps, limit) => {
+        const cache = new TailCache(poisoned(), limit);
+        const logs = [0, 1, 2].map(() => ({
+          tail: new Tail(),
+          appended: [] as Buffer[],
+          written: 0,
+          pending: [] as StoredBatches[],
+        }));
+        const readers: { memory: PooledBuffer; bytes: Buffer; expected: Buffer }[] = [];
+        let mark = 0;
+        for (const { tail: index, size, what } of steps) {
+          const log = logs[index]!;
+          const { tail, appended, pending } = log;
+          if (what === 'store') {
+            mark = (mark + 1) % 200;
+            appended.push(Buffer.alloc(size, mark));
+            pending.push(cache.store(appended.at(-1)!));
+          } else if (what === 'write') {
+            for (const stored of pending.splice(0)) {
+              expect(stored.bytes.equals(appended[log.written]!)).toBe(true);
+              cache.add(tail, stored, log.written, log.written + 1);
+              stored.release();
+              log.written += 1;
+            }
+          } else if (what === 'clear') cache.clear(tail);
+          else if (what === 'read' && tail.count > 0) {
+            const { memory, bytes, firstOffset, nextOffset } = tail.at(size % tail.count)!;
+            memory.hold();
+            const expected = Buffer.concat(appended.slice(firstOffset, nextOffset));
+            readers.push({ memory, bytes, expected });
+          } else if (what === 'done') readers.shift()?.memory.release();
+
+          expect(cache.bytes).toBeLessThanOrEqual(limit);
+          for (const each of logs) {
+            let expectedFirst = each.tail.firstOffset ?? each.written;
+            for (let at = 0; at < each.tail.count; at++) {
+              const entry = each.tail.at(at)!;
+              expect(entry.firstOffset).toBe(expectedFirst);
+              expectedFirst = entry.nextOffset;
+            }
+            expect(expectedFirst).toBe(each.written);
+          }
+          for (const { bytes, expected } of readers) expect(bytes.equals(expected)).toBe(true);
+        }
+        for (const { tail, appended } of logs) {
+          const from = tail.firstOffset ?? appended.length;
+          const kept = Buffer.concat(appended.slice(from, from + written(tail, from)));
+          expect(bytesOf(tail).equals(kept)).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+/** How many appends a tail holds, each having one offset. */
+function written(tail: Tail, from: number): number {
+  return tail.count === 0 ? 0 : tail.at(tail.count - 1)!.nextOffset - from;
+}

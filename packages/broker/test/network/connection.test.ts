@@ -14,7 +14,7 @@ import {
   kafkaErrorOf,
   type Message,
 } from '@odradek/protocol';
-import { type LogFields, nodeEnvironment, type Timers } from '@odradek/runtime';
+import { BufferPool, type LogFields, nodeEnvironment, type Timers } from '@odradek/runtime';
 import { apiVersionsHandler } from '../../src/api/api-versions.ts';
 import { ApiRegistry, handler, type RegisteredHandler } from '../../src/api/registry.ts';
 import { Acceptor, type AcceptorOptions } from '../../src/network/acceptor.ts';
@@ -66,6 +66,7 @@ async function start(
       maxConnectionsFrom: () => 100,
       requests,
       answers,
+      buffers: new BufferPool({ poison: true }),
       ...changes,
     },
   );

@@ -21,7 +21,7 @@ import {
   type stopReplicaRequest,
   type updateMetadataRequest,
 } from '@odradek/protocol';
-import { type Environment, type LogFields, nodeEnvironment } from '@odradek/runtime';
+import { BufferPool, type Environment, type LogFields, nodeEnvironment } from '@odradek/runtime';
 import { apiVersionsHandler } from '../../src/api/api-versions.ts';
 import { fetchHandler } from '../../src/api/fetch.ts';
 import { leaderAndIsrHandler } from '../../src/api/leader-and-isr.ts';
@@ -276,12 +276,14 @@ export class TestBroker {
     const { id, controller } = options;
     const metadata = new MetadataCache();
     const state = { fenced: false, minInsyncReplicas: options.minInsyncReplicas ?? 1 };
+    const buffers = new BufferPool({ poison: true });
     const logs = await LogManager.open({
       directories: [path.join(options.folder, `broker-${id}`)],
       clusterId: CLUSTER_ID,
       brokerId: id,
       logConfigOf: () => ({ ...defaultLogConfig, retentionMs: -1 }),
       environment,
+      buffers,
     });
     const answers = new ByteBudget(64 * MIB);
     const replicas = new ReplicaManager({
@@ -333,6 +335,7 @@ export class TestBroker {
         maxConnectionsFrom: () => 100,
         requests: new ByteBudget(64 * MIB, () => logs.overLimit),
         answers,
+        buffers,
       },
     );
     acceptor.open();
