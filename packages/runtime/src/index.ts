@@ -15,6 +15,7 @@ export {
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './event-loop-watch.ts';
+export * from './http.ts';
 export * from './lifecycle.ts';
 export * from './log.ts';
 export * from './machine.ts';
@@ -23,6 +24,8 @@ export * from './metrics-docs.ts';
 export * from './nearest.ts';
 export { nodeEnvironment } from './node/environment.ts';
 export { type NodeDelaySource, nodeEventLoopDelay } from './node/event-loop-delay.ts';
+export { describeHost, type HostFacts } from './node/host-facts.ts';
+export { serveHttp } from './node/http-server.ts';
 export { type MetricsPage, serveMetrics } from './node/metrics-page.ts';
 export { watchProcess } from './node/process-metrics.ts';
 export { poisonsReleasedMemory } from './node/released-memory.ts';

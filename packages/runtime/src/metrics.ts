@@ -10,6 +10,8 @@ import { invariant } from './errors.ts';
 /** Series of one metric beyond this many share one with the label value OTHER. */
 const MAX_SERIES = 1_000;
 const OTHER = 'other';
+/** Quantiles are those of this many latest observations. */
+const SUMMARY_WINDOW = 1_024;
 
 interface DefinitionBase {
   /** One line for the page. */
@@ -23,6 +25,8 @@ export type MetricDefinition = Readonly<
   | ({ kind: 'gauge' } & DefinitionBase)
   /** `buckets`: upper bounds, rising; a last one without bound is added. */
   | ({ kind: 'histogram'; buckets: readonly number[] } & DefinitionBase)
+  /** `quantiles`: the shares, between 0 and 1, whose values are shown; of the latest observations. */
+  | ({ kind: 'summary'; quantiles: readonly number[] } & DefinitionBase)
 >;
 
 /** Metrics by name: snake case, with unit, counters ending in _total. */
@@ -103,16 +107,74 @@ export class Histogram {
   }
 }
 
+/** How values are spread: all of them by count, sum and extremes, the latest ones by quantiles. */
+export class Summary {
+  /** Made with the first value: most summaries of a server never get one. */
+  #window: Float64Array | null = null;
+  #count = 0;
+  #sum = 0;
+  #min = 0;
+  #max = 0;
+
+  observe(value: number): void {
+    this.#window ??= new Float64Array(SUMMARY_WINDOW);
+    this.#window[this.#count % SUMMARY_WINDOW] = value;
+    if (this.#count === 0 || value < this.#min) this.#min = value;
+    if (this.#count === 0 || value > this.#max) this.#max = value;
+    this.#count += 1;
+    this.#sum += value;
+  }
+
+  reset(): void {
+    this.#window = null;
+    this.#count = 0;
+    this.#sum = 0;
+    this.#min = 0;
+    this.#max = 0;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  get min(): number {
+    return this.#min;
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  get average(): number {
+    return this.#count === 0 ? 0 : this.#sum / this.#count;
+  }
+
+  /** For each share, the value that this share of the latest observations is at most; 0 without any. */
+  quantiles(shares: readonly number[]): readonly number[] {
+    const latest = (this.#window ?? new Float64Array(0))
+      .slice(0, Math.min(this.#count, SUMMARY_WINDOW))
+      .sort();
+    return shares.map((share) => latest[Math.max(0, Math.ceil(share * latest.length) - 1)] ?? 0);
+  }
+}
+
 interface SeriesTypes {
   counter: Counter;
   gauge: Gauge;
   histogram: Histogram;
+  summary: Summary;
 }
-type Series = SeriesTypes[keyof SeriesTypes];
+export type Series = SeriesTypes[keyof SeriesTypes];
 
 /** One series for each combination of label values; hold on to it where you count often. */
 export interface Family<Each, Labels extends readonly string[]> {
   of(...values: { readonly [Index in keyof Labels]: string }): Each;
+  /** Forgets all series: for those that are set anew before each page. */
+  clear(): void;
 }
 
 /** What a table's metrics are in the program. */
@@ -155,8 +217,16 @@ class SeriesSet {
     return series;
   }
 
+  clear(): void {
+    this.#series.clear();
+  }
+
   find(...values: readonly string[]): Series | undefined {
     return this.#series.get(JSON.stringify(values))?.series;
+  }
+
+  all(): Iterable<{ readonly values: readonly string[]; readonly series: Series }> {
+    return this.#series.values();
   }
 
   /** As prom-client writes it. */
@@ -168,6 +238,8 @@ class SeriesSet {
         labelNames.map((label, index) => [label, labelValues[index] ?? '']),
       );
       if (series instanceof Histogram) values.push(...histogramValues(this.name, series, labels));
+      else if (series instanceof Summary)
+        values.push(...summaryValues(this.name, series, this.definition, labels));
       else values.push({ value: series.value, labels });
     }
     return { name: this.name, help: this.definition.help, type: this.definition.kind, values };
@@ -197,6 +269,8 @@ function newSeries(definition: MetricDefinition): Series {
       return new Gauge();
     case 'histogram':
       return new Histogram(definition.buckets);
+    case 'summary':
+      return new Summary();
   }
 }
 
@@ -212,6 +286,31 @@ function histogramValues(name: string, histogram: Histogram, labels: Labels): Pa
     { metricName: `${name}_sum`, value: histogram.sum, labels },
     { metricName: `${name}_count`, value: counts.at(-1) ?? 0, labels },
   ];
+}
+
+function summaryValues(
+  name: string,
+  summary: Summary,
+  definition: MetricDefinition,
+  labels: Labels,
+): PageValue[] {
+  const shares = definition.kind === 'summary' ? definition.quantiles : [];
+  const quantiles = summary.quantiles(shares).map((value, index) => ({
+    value: summary.count === 0 ? Number.NaN : value,
+    labels: { ...labels, quantile: String(shares[index]) },
+  }));
+  return [
+    ...quantiles,
+    { metricName: `${name}_sum`, value: summary.sum, labels },
+    { metricName: `${name}_count`, value: summary.count, labels },
+  ];
+}
+
+/** One metric with its series, for whoever shows them in another form than the page. */
+export interface ShownMetric {
+  readonly name: string;
+  readonly definition: MetricDefinition;
+  readonly series: Iterable<{ readonly values: readonly string[]; readonly series: Series }>;
 }
 
 /** All metrics of one daemon. */
@@ -233,7 +332,14 @@ export class Metrics {
   /** The current value of a counter or gauge; null when there is no such series. */
   valueOf(name: string, ...labelValues: readonly string[]): number | null {
     const series = this.#sets.get(name)?.find(...labelValues);
-    return series === undefined || series instanceof Histogram ? null : series.value;
+    return series instanceof Counter || series instanceof Gauge ? series.value : null;
+  }
+
+  /** Every metric, in the order of declaring. */
+  *all(): IterableIterator<ShownMetric> {
+    for (const set of this.#sets.values()) {
+      yield { name: set.name, definition: set.definition, series: set.all() };
+    }
   }
 
   /** The page, in Prometheus' text format. */

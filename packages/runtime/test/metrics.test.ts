@@ -90,3 +90,25 @@ test('the process tells what it uses', async () => {
   expect(metrics.valueOf('process_cpu_seconds_total')).toBeGreaterThan(0);
   expect(await metrics.render()).toMatch(/^process_uptime_seconds \d/m);
 });
+
+test('a summary has count, sum and the quantiles of what came last', async () => {
+  const metrics = new Metrics();
+  const { wait_ms: wait, by_key: byKey } = metrics.declare({
+    wait_ms: { kind: 'summary', quantiles: [0.5, 0.99], help: 'Waiting.' },
+    by_key: { kind: 'gauge', labels: ['key'], help: 'By key.' },
+  } as const);
+  expect(await metrics.render()).toMatch(/^wait_ms\{quantile="0.5"\} Nan$/im);
+  for (let value = 2_000; value >= 1; value--) wait.observe(value);
+  expect(wait.quantiles([0, 0.5, 1])).toEqual([1, 512, 1_024]);
+  expect([wait.count, wait.min, wait.max, wait.average]).toEqual([2_000, 1, 2_000, 1_000.5]);
+  expect(await metrics.render()).toMatch(
+    /^wait_ms\{quantile="0.5"\} 512\nwait_ms\{quantile="0.99"\} 1014\nwait_ms_sum 2001000\nwait_ms_count 2000$/m,
+  );
+  wait.reset();
+  expect([wait.count, wait.quantiles([0.5])]).toEqual([0, [0]]);
+  byKey.of('a').set(1);
+  byKey.clear();
+  byKey.of('b').set(2);
+  expect(await metrics.render()).not.toContain('key="a"');
+  expect([...metrics.all()].map(({ name }) => name)).toEqual(['wait_ms', 'by_key']);
+});

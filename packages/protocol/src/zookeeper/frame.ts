@@ -12,18 +12,27 @@ import { Reader } from '../wire/reader.ts';
 export const JUTE_MAX_BUFFER_BYTES = 0xfffff;
 
 const LENGTH_BYTES = 4;
+const XID_BYTES = 4;
+/** xid and operation code, which every request begins with. */
+const REQUEST_HEADER_BYTES = 8;
 const NOTHING = Buffer.alloc(0);
+
+/** How long, in bytes, a request of this operation may be although it is over the general limit. */
+export type LargerLimit = (opCode: number) => number;
 
 export class JuteFrameSplitter {
   readonly #maxFrameBytes: number;
+  readonly #largerLimit: LargerLimit | null;
   #chunk: Buffer = NOTHING;
   #position = 0;
   /** A frame that began in an earlier chunk. */
   #partial: Buffer | null = null;
   #filledBytes = 0;
 
-  constructor(maxFrameBytes = JUTE_MAX_BUFFER_BYTES) {
+  /** @param largerLimit asked when a frame is over `maxFrameBytes` */
+  constructor(maxFrameBytes = JUTE_MAX_BUFFER_BYTES, largerLimit: LargerLimit | null = null) {
     this.#maxFrameBytes = maxFrameBytes;
+    this.#largerLimit = largerLimit;
   }
 
   /** Takes received bytes. What `next` has not used of earlier ones stays in front of them. */
@@ -47,7 +56,7 @@ export class JuteFrameSplitter {
   /**
    * The next whole frame, without its length; null when more bytes are needed. The reader is good
    * for as long as anybody wants; its bytes are the chunk's.
-   * @throws MalformedMessage when the length is negative or above the limit
+   * @throws MalformedMessage when the length is negative or above the limit of its kind
    */
   next(): Reader | null {
     if (this.#partial !== null) return this.#completed(this.#partial);
@@ -56,9 +65,11 @@ export class JuteFrameSplitter {
     if (chunk.length < from) return null;
     const sizeBytes = chunk.readInt32BE(this.#position);
     if (sizeBytes < 0 || sizeBytes > this.#maxFrameBytes) {
-      throw new MalformedMessage(
-        `a frame of ${sizeBytes} bytes; 0 to ${this.#maxFrameBytes} are allowed`,
-      );
+      const limitBytes = this.#limitFor(sizeBytes);
+      if (limitBytes === null) return null;
+      if (sizeBytes < 0 || sizeBytes > limitBytes) {
+        throw new MalformedMessage(`a frame of ${sizeBytes} bytes; 0 to ${limitBytes} are allowed`);
+      }
     }
     const to = from + sizeBytes;
     if (to <= chunk.length) {
@@ -68,6 +79,14 @@ export class JuteFrameSplitter {
     this.#position = from;
     this.#partial = Buffer.allocUnsafeSlow(sizeBytes);
     return this.#completed(this.#partial);
+  }
+
+  /** How long this frame may be after all; null when too little of it came to tell. */
+  #limitFor(sizeBytes: number): number | null {
+    if (this.#largerLimit === null || sizeBytes < REQUEST_HEADER_BYTES) return this.#maxFrameBytes;
+    const opCodeAt = this.#position + LENGTH_BYTES + XID_BYTES;
+    if (this.#chunk.length < this.#position + LENGTH_BYTES + REQUEST_HEADER_BYTES) return null;
+    return Math.max(this.#maxFrameBytes, this.#largerLimit(this.#chunk.readInt32BE(opCodeAt)));
   }
 
   #completed(partial: Buffer): Reader | null {

@@ -60,3 +60,24 @@ test.each([
   if (allowed) expect(splitter.next()).toBeNull();
   else expect(() => splitter.next()).toThrow(MalformedMessage);
 });
+
+test('some operations may be longer than the others', () => {
+  const limitOf = (opCode: number): number => (opCode === 101 ? 1_000 : 0);
+  const frame = (sizeBytes: number, opCode: number): Buffer => {
+    const bytes = Buffer.alloc(4 + sizeBytes);
+    bytes.writeInt32BE(sizeBytes, 0);
+    bytes.writeInt32BE(opCode, 8);
+    return bytes;
+  };
+  const splitter = new JuteFrameSplitter(100, limitOf);
+  const long = frame(900, 101);
+  splitter.push(long.subarray(0, 11)); // One byte of the operation code is still to come.
+  expect(splitter.next()).toBeNull();
+  splitter.push(long.subarray(11));
+  expect(splitter.next()?.remaining).toBe(900);
+  splitter.push(frame(1_001, 101));
+  expect(() => splitter.next()).toThrow(MalformedMessage);
+  const other = new JuteFrameSplitter(100, limitOf);
+  other.push(frame(101, 4));
+  expect(() => other.next()).toThrow(/0 to 100 are allowed/);
+});
