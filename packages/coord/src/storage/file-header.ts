@@ -14,18 +14,25 @@ import type { FileKind } from './file-names.ts';
 
 export const FILE_HEADER_BYTES = 64;
 const FORMAT_VERSION = 1;
-const MAGIC: Readonly<Record<FileKind, string>> = { log: 'OdradekL', snapshot: 'OdradekS' };
+const MAGIC: Readonly<Record<HeaderKind, string>> = {
+  log: 'OdradekL',
+  snapshot: 'OdradekS',
+  backup: 'OdradekB',
+};
 const CRC_AT = FILE_HEADER_BYTES - 4;
+
+/** What a file is; backups lie outside of the storage's folders, under names of the operator's choice. */
+export type HeaderKind = FileKind | 'backup';
 
 export interface FileHeader {
   readonly salt: number;
-  /** Log: of the first record. Snapshot: the last transaction applied when it began. */
+  /** Log: of the first record. Snapshot: the last transaction applied when it began. Backup: the last one in it. */
   readonly zxid: bigint;
-  /** Log: of the last record before this file, 0 for none. Snapshot: 0. */
+  /** Log: of the last record before this file, 0 for none. Snapshot: 0. Backup: of the snapshot in it. */
   readonly previousZxid: bigint;
 }
 
-export function encodeFileHeader(kind: FileKind, header: FileHeader): Buffer {
+export function encodeFileHeader(kind: HeaderKind, header: FileHeader): Buffer {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES);
   bytes.write(MAGIC[kind], 0, 'latin1');
   bytes.writeUInt32BE(FORMAT_VERSION, 8);
@@ -36,14 +43,23 @@ export function encodeFileHeader(kind: FileKind, header: FileHeader): Buffer {
   return bytes;
 }
 
+/** What a file begins to be by its first bytes; null for none of ours. */
+export function kindOfHeader(bytes: Buffer): HeaderKind | null {
+  const magic = bytes.toString('latin1', 0, 8);
+  for (const kind of ['log', 'snapshot', 'backup'] as const) {
+    if (MAGIC[kind] === magic) return kind;
+  }
+  return null;
+}
+
 /**
- * @param zxid that of the file's name
+ * @param zxid that of the file's name; null when the name tells nothing
  * @throws StorageDamaged, or StorageNotUsable for a version that is not ours
  */
 export async function readFileHeader(
   file: DiskFile,
-  kind: FileKind,
-  zxid: bigint,
+  kind: HeaderKind,
+  zxid: bigint | null,
 ): Promise<FileHeader> {
   const bytes = Buffer.alloc(FILE_HEADER_BYTES);
   const readBytes = await file.read(bytes, 0);
@@ -65,7 +81,7 @@ export async function readFileHeader(
     zxid: bytes.readBigInt64BE(16),
     previousZxid: bytes.readBigInt64BE(24),
   };
-  if (header.zxid !== zxid) {
+  if (zxid !== null && header.zxid !== zxid) {
     const damage = `the name says zxid 0x${zxid.toString(16)}, the content 0x${header.zxid.toString(16)}`;
     throw new StorageDamaged(file.path, 16, damage, 'Give the file its old name');
   }

@@ -61,7 +61,8 @@ export async function scanLogs(
   return scanned;
 }
 
-async function headerOf(disk: Disk, { path, zxid }: StorageFile): Promise<FileHeader> {
+/** @throws StorageDamaged, StorageNotUsable */
+export async function headerOf(disk: Disk, { path, zxid }: StorageFile): Promise<FileHeader> {
   const file = await disk.open(path, 'read');
   try {
     return await readFileHeader(file, 'log', zxid);
@@ -70,7 +71,12 @@ async function headerOf(disk: Disk, { path, zxid }: StorageFile): Promise<FileHe
   }
 }
 
-async function scanLog(
+/**
+ * Reads one log file through.
+ * @param next the header of the file behind it, to which it must lead; null when there is none
+ * @throws StorageDamaged
+ */
+export async function scanLog(
   disk: Disk,
   { path, zxid }: StorageFile,
   header: FileHeader,

@@ -22,24 +22,53 @@ export interface Recovered {
   readonly continuation: Continuation | null;
 }
 
-/** @throws StorageDamaged, StorageNotUsable, DiskError */
-export async function recover(
+/** What a start would find, before it changes anything. */
+export interface Survey {
+  readonly snapshot: ValidSnapshot | null;
+  readonly snapshotZxid: bigint;
+  /** The files with records above snapshotZxid, in order. */
+  readonly scanned: readonly ScannedLog[];
+  /** Of the last record; 0 when there is none. */
+  readonly logEnd: bigint;
+  readonly lastZxid: bigint;
+}
+
+/** Where the files of a server are. */
+export interface StorageFolders {
+  readonly dataFolder: string;
+  readonly logFolder: string;
+}
+
+/**
+ * Reads and checks what a start needs, and changes nothing.
+ * @param suits tells whether a snapshot may be used; the newest valid one that may is taken
+ * @throws StorageDamaged, StorageNotUsable, DiskError
+ */
+export async function survey(
   disk: Disk,
-  { dataFolder, logFolder }: { readonly dataFolder: string; readonly logFolder: string },
+  { dataFolder, logFolder }: StorageFolders,
   log: Log,
-): Promise<Recovered> {
-  const snapshot = await newestValidSnapshot(disk, dataFolder, log);
+  suits: (snapshot: ValidSnapshot) => boolean = () => true,
+): Promise<Survey> {
+  const snapshot = await newestValidSnapshot(disk, dataFolder, log, suits);
   const snapshotZxid = snapshot?.zxid ?? 0n;
   const scanned = await scanLogs(disk, await listFiles(disk, logFolder, 'log'), snapshotZxid);
   const logEnd = scanned.at(-1)?.lastZxid ?? 0n;
   if (snapshot !== null) requireLogUpTo(snapshot, logEnd, logFolder);
+  const lastZxid = logEnd > snapshotZxid ? logEnd : snapshotZxid;
+  return { snapshot, snapshotZxid, scanned, logEnd, lastZxid };
+}
+
+/** @throws StorageDamaged, StorageNotUsable, DiskError */
+export async function recover(disk: Disk, folders: StorageFolders, log: Log): Promise<Recovered> {
+  const { snapshot, snapshotZxid, scanned, logEnd, lastZxid } = await survey(disk, folders, log);
   const logs = await cutTornEnd(disk, scanned, log);
   const last = logs.at(-1);
   return {
     snapshot,
     snapshotZxid,
     logs,
-    lastZxid: logEnd > snapshotZxid ? logEnd : snapshotZxid,
+    lastZxid,
     continuation:
       last === undefined || logEnd < snapshotZxid
         ? null
@@ -52,11 +81,13 @@ async function newestValidSnapshot(
   disk: Disk,
   folder: string,
   log: Log,
+  suits: (snapshot: ValidSnapshot) => boolean,
 ): Promise<ValidSnapshot | null> {
   const snapshots = await listFiles(disk, folder, 'snapshot');
   for (const candidate of [...snapshots].reverse()) {
     try {
-      return await checkSnapshot(disk, candidate);
+      const snapshot = await checkSnapshot(disk, candidate);
+      if (suits(snapshot)) return snapshot;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       log.warn('a snapshot cannot be used; trying the one before it', { error });
