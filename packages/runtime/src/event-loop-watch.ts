@@ -21,7 +21,7 @@ export interface DelaySource {
   reset(): void;
 }
 
-const eventLoopMetrics = defineMetrics({
+export const eventLoopMetrics = defineMetrics({
   event_loop_delay_p50_ms: { kind: 'gauge', help: 'Median delay of the event loop, last second.' },
   event_loop_delay_p99_ms: { kind: 'gauge', help: '99th percentile of its delay, last second.' },
   event_loop_delay_max_ms: { kind: 'gauge', help: 'Longest delay, last second.' },

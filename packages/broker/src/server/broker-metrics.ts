@@ -3,7 +3,7 @@
  */
 import { defineMetrics, type Metrics } from '@odradek/runtime';
 
-const brokerMetrics = defineMetrics({
+export const brokerMetrics = defineMetrics({
   broker_connections: { kind: 'gauge', help: 'Connections of clients and brokers.' },
   broker_request_bytes: { kind: 'gauge', help: 'Bytes of requests in memory.' },
   broker_answer_bytes: {

@@ -3,7 +3,7 @@ import { defineMetrics, type Metrics } from '../metrics.ts';
 
 const MICROSECONDS_PER_SECOND = 1e6;
 
-const processMetrics = defineMetrics({
+export const processMetrics = defineMetrics({
   process_cpu_seconds_total: { kind: 'counter', help: 'CPU time, user and system, in seconds.' },
   process_resident_memory_bytes: { kind: 'gauge', help: 'Memory held in RAM.' },
   process_heap_used_bytes: { kind: 'gauge', help: 'JavaScript heap in use.' },
