@@ -5,12 +5,55 @@
  */
 import type { Log } from './log.ts';
 import type { Clock, Timers } from './time.ts';
+import type { TlsVersions } from './tls/cipher-suites.ts';
+import type { TlsIdentity } from './tls/key-store.ts';
 
 export interface Random {
   /** Unpredictable bytes. */
   bytes(sizeBytes: number): Buffer;
   /** A uniformly chosen integer in [0, limit); `limit` is an integer from 1 to 2^48 - 1. */
   below(limit: number): number;
+}
+
+/** What both sides of a TLS connection say. Certificates are PEM; key stores are opened elsewhere. */
+interface TlsTerms {
+  /** The authorities that are believed; null: those that the operating environment believes. */
+  readonly authorities: readonly string[] | null;
+  readonly versions: TlsVersions;
+  /** Suites in OpenSSL's names, the preferred one first; null: a sound choice of the environment. */
+  readonly ciphers: readonly string[] | null;
+}
+
+/** How a listener speaks TLS. */
+export interface ServerTls extends TlsTerms {
+  readonly identity: TlsIdentity;
+  /**
+   * Whether clients must show a certificate. One that is shown must be right, except with `none`,
+   * where nobody is asked for it.
+   */
+  readonly clientAuthentication: 'none' | 'want' | 'need';
+  /** Connections that do not begin with a TLS handshake are taken as plain ones. */
+  readonly alsoPlain: boolean;
+  /** Who has not finished the handshake by then is cut off. */
+  readonly handshakeMsMax: number;
+  /** Handshakes that one address may have going on at once, while no connection has come of them. */
+  readonly handshakesPerAddressMax: number;
+}
+
+/** How a connection is made over TLS. */
+export interface ClientTls extends TlsTerms {
+  /** null: nothing is shown to the server. */
+  readonly identity: TlsIdentity | null;
+  /** Whether the server's certificate must be made out to the host that is connected to. */
+  readonly verifyHostName: boolean;
+}
+
+/** What a handshake came to. */
+export interface TlsSession {
+  /** Such as TLSv1.3. */
+  readonly version: string;
+  /** The certificate (DER) that the peer showed and that was found right; null: it showed none. */
+  readonly peerCertificate: Buffer | null;
 }
 
 /** One established byte stream. All calls are safe after it closed; they then do nothing. */
@@ -20,6 +63,8 @@ export interface Connection {
   readonly remotePort: number;
   /** The local port, for logs and for telling listeners apart. */
   readonly localPort: number;
+  /** Present on a connection over TLS. */
+  readonly tls?: TlsSession;
   /** Bytes accepted by `write` that the operating system has not taken yet. */
   readonly unsentBytes: number;
   /**
@@ -32,7 +77,10 @@ export interface Connection {
   /** Between `cork` and `uncork`, writes are gathered into one system call. */
   cork(): void;
   uncork(): void;
-  /** Stops and restarts `data`; a paused connection pushes back on its peer. */
+  /**
+   * Stops and restarts `data`; a paused connection pushes back on its peer, and does not notice that
+   * the peer has ended or gone.
+   */
   pause(): void;
   resume(): void;
   /** Sends what is queued, then closes our side. */
@@ -71,23 +119,38 @@ export interface Listener {
   readonly port: number;
   /** Stops accepting; established connections stay. */
   close(): Promise<void>;
+  /**
+   * New handshakes go by this, established connections stay; for a listener that speaks TLS.
+   * Who must show a certificate does not change with it.
+   * @throws UnusableTls
+   */
+  renewTls?(tls: ServerTls): void;
 }
 
 export interface Network {
   /**
-   * @param address `host` null or '' for all interfaces; `port` 0 for any free one
+   * @param address `host` null or '' for all interfaces; `port` 0 for any free one. With `tls`,
+   *   `accept` hears of a connection once its handshake is done.
    * @throws AddressInUse when another socket holds the port
+   * @throws UnusableTls when certificates, versions and ciphers do not go together
    */
   listen(
-    address: { readonly host: string | null; readonly port: number },
+    address: { readonly host: string | null; readonly port: number; readonly tls?: ServerTls },
     accept: (connection: Connection) => ConnectionHandler,
   ): Promise<Listener>;
   /**
-   * Resolves once the connection is established; `data` cannot come before that.
+   * Resolves once the connection is established, the TLS handshake included; `data` cannot come
+   * before that. With TLS 1.3 the server judges our certificate only afterwards, and says no by closing.
    * @throws ConnectFailed (with the reason as `cause`) when refused, unreachable, or after `timeoutMs`
+   * @throws UnusableTls when certificates, versions and ciphers do not go together
    */
   connect(
-    address: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+    address: {
+      readonly host: string;
+      readonly port: number;
+      readonly timeoutMs: number;
+      readonly tls?: ClientTls;
+    },
     attach: (connection: Connection) => ConnectionHandler,
   ): Promise<Connection>;
 }

@@ -78,6 +78,16 @@ export class ConnectFailed extends OdradekError {
   }
 }
 
+/** Certificate, key, versions and ciphers that TLS cannot be spoken with. */
+export class UnusableTls extends OdradekError {
+  override readonly name = 'UnusableTls';
+  readonly code = 'UNUSABLE_TLS';
+  readonly retriable = false;
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`TLS cannot be set up: ${reason}`, options);
+  }
+}
+
 /** A configuration that cannot be started with. One message, ready to print. */
 export class ConfigError extends OdradekError {
   override readonly name = 'ConfigError';

@@ -34,3 +34,6 @@ export { type LogFile, type LogOptions, type OpenLog, openLog } from './node/win
 export * from './properties.ts';
 export * from './secret.ts';
 export * from './time.ts';
+export * from './tls/cipher-suites.ts';
+export { isDistinguishedName, subjectOf } from './tls/distinguished-name.ts';
+export * from './tls/key-store.ts';

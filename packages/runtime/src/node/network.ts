@@ -1,5 +1,5 @@
 /**
- * Network over Node's `net`. A thin shell: received bytes go up and buffers go down as they are,
+ * Network over Node's `net` and `tls`. A thin shell: received bytes go up and buffers go down as they are,
  * nothing is copied or joined here. Nagle's delay is off, keep-alive is on, and a half-closed
  * connection stays open as long as its handler wants it.
  *
@@ -13,12 +13,22 @@ import {
   type Server,
   type Socket,
 } from 'node:net';
-import type { Connection, ConnectionHandler, Listener, Network } from '../environment.ts';
+import { connect as openTls } from 'node:tls';
+import type {
+  Connection,
+  ConnectionHandler,
+  Listener,
+  Network,
+  ServerTls,
+  TlsSession,
+} from '../environment.ts';
 import { AddressInUse, ConnectFailed, ListenFailed } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from '../time.ts';
 import { ACCEPT_OPTIONS, receivingInto } from './accepted-socket.ts';
 import { partsOf, systemCodeOf } from './system-error.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+import { clientOptions, sessionOf, tlsReasonOf } from './tls-options.ts';
 
 /** `write` answers false while this many bytes or more wait for the operating system. */
 const SEND_QUEUE_BYTES = 256 * 1024;
@@ -96,11 +106,13 @@ class NodeConnection implements Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
+  readonly tls?: TlsSession;
   readonly #socket: Socket;
   readonly #inlet: Inlet;
   #drainOwed = false;
 
-  constructor(socket: Socket, inlet: Inlet) {
+  constructor(socket: Socket, inlet: Inlet, tls: TlsSession | null = null) {
+    if (tls !== null) this.tls = tls;
     this.#socket = socket;
     this.#inlet = inlet;
     // The socket forgets its addresses once it is closed.
@@ -180,10 +192,12 @@ class NodeConnection implements Connection {
 class NodeListener implements Listener {
   readonly host: string;
   readonly port: number;
+  readonly renewTls?: (tls: ServerTls) => void;
   readonly #server: Server;
 
-  constructor(server: Server) {
+  constructor(server: Server, secure: TlsAcceptor | null) {
     this.#server = server;
+    if (secure !== null) this.renewTls = (tls) => secure.renew(tls);
     const address = server.address();
     this.host = typeof address === 'object' && address !== null ? address.address : '';
     this.port = typeof address === 'object' && address !== null ? address.port : 0;
@@ -212,7 +226,7 @@ function reasonOf(error: unknown): string {
     case 'ETIMEDOUT':
       return 'no answer';
     default:
-      return String(error);
+      return tlsReasonOf(error);
   }
 }
 
@@ -233,8 +247,17 @@ export function nodeNetwork(parts: { clock: Clock; log: Log; poison?: boolean })
     });
   }
 
-  const listen: Network['listen'] = ({ host, port }, accept) =>
-    new Promise((resolve, reject) => {
+  const listen: Network['listen'] = async ({ host, port, tls }, accept) => {
+    const where = hostAndPort(host === null || host === '' ? '*' : host, port);
+    const established = (socket: Socket, session: TlsSession | null): void => {
+      const connection = new NodeConnection(socket, new Inlet(received), session);
+      socket.resume();
+      connection.attach(accept(connection), true);
+    };
+    // Before the port is bound: what cannot be spoken need not be listened for.
+    const secure =
+      tls === undefined ? null : new TlsAcceptor(tls, log.child('tls'), where, established);
+    return new Promise((resolve, reject) => {
       const server = createServer({
         ...ACCEPT_OPTIONS,
         allowHalfOpen: true,
@@ -242,8 +265,11 @@ export function nodeNetwork(parts: { clock: Clock; log: Log; poison?: boolean })
         keepAlive: true,
         keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
       });
-      const where = hostAndPort(host === null || host === '' ? '*' : host, port);
       server.on('connection', (accepted: Socket) => {
+        if (secure !== null) {
+          secure.take(accepted);
+          return;
+        }
         const inlet = new Inlet(received);
         const socket = receivingInto(accepted, inlet.onread);
         const connection = new NodeConnection(socket ?? accepted, inlet);
@@ -261,23 +287,25 @@ export function nodeNetwork(parts: { clock: Clock; log: Log; poison?: boolean })
       server.listen({ port, backlog: ACCEPT_BACKLOG, ...(host ? { host } : {}) }, () => {
         server.removeAllListeners('error');
         reportAcceptFailures(server, where);
-        resolve(new NodeListener(server));
+        resolve(new NodeListener(server, secure));
       });
     });
+  };
 
-  const connect: Network['connect'] = ({ host, port, timeoutMs }, attach) =>
-    new Promise((resolve, reject) => {
-      const where = hostAndPort(host, port);
-      const inlet = new Inlet(received);
-      const socket = openSocket({
-        onread: inlet.onread,
-        host,
-        port,
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-      });
+  const connect: Network['connect'] = async ({ host, port, timeoutMs, tls }, attach) => {
+    const where = hostAndPort(host, port);
+    const inlet = new Inlet(received);
+    const address = {
+      host,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+    };
+    const secured = tls === undefined ? null : openTls({ ...address, ...clientOptions(host, tls) });
+    const socket = secured ?? openSocket({ onread: inlet.onread, ...address });
+    return new Promise((resolve, reject) => {
       const fail = (reason: string, options?: ErrorOptions): void => {
         clearTimeout(timeout);
         socket.destroy();
@@ -286,14 +314,16 @@ export function nodeNetwork(parts: { clock: Clock; log: Log; poison?: boolean })
       const timeout = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
       const failed = (error: Error): void => fail(reasonOf(error), { cause: error });
       socket.on('error', failed);
-      socket.once('connect', () => {
+      socket.once(secured === null ? 'connect' : 'secureConnect', () => {
         clearTimeout(timeout);
-        const connection = new NodeConnection(socket, inlet);
-        connection.attach(attach(connection), false);
+        const session = secured === null ? null : sessionOf(secured);
+        const connection = new NodeConnection(socket, inlet, session);
+        connection.attach(attach(connection), secured !== null);
         socket.off('error', failed); // Only now: without any listener an error would end the process.
         resolve(connection);
       });
     });
+  };
 
   return { listen, connect };
 }
