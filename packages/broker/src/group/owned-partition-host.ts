@@ -75,6 +75,8 @@ export class OwnedPartition {
   readonly leaderEpoch: number;
   readonly #options: OwnedPartitionOptions;
   readonly #groups = new Map<string, HostedGroup>();
+  /** Topics that were deleted while the groups were being loaded. */
+  readonly #goneMeanwhile = new Set<string>();
   #isLoading = true;
   #isReleased = false;
   #disarmRetry: () => void = () => undefined;
@@ -115,13 +117,18 @@ export class OwnedPartition {
   /** Loads the groups in the background. Until that has succeeded the partition answers "loading", rather than lying. */
   load(): void {
     const { log, environment } = this.#options;
-    this.#load().catch((error: unknown) => {
+    this.#load().catch((reason: unknown) => {
       if (this.#isReleased) return;
-      log.error('groups cannot be loaded', {
-        partition: this.partition,
-        error: error instanceof Error ? error : new Error(String(error)),
-        retryAfterMs: LOAD_RETRY_MS,
-      });
+      const error = reason instanceof Error ? reason : new Error(String(reason));
+      const { partition } = this;
+      if (!this.#isLoading) {
+        log.warn('offsets of topics that were deleted meanwhile stay for now', {
+          partition,
+          error,
+        });
+        return;
+      }
+      log.error('groups cannot be loaded', { partition, error, retryAfterMs: LOAD_RETRY_MS });
       const at = millis(environment.clock.now() + LOAD_RETRY_MS);
       this.#disarmRetry = environment.timers.wakeAt(at, () => this.load());
     });
@@ -158,6 +165,7 @@ export class OwnedPartition {
       groups: this.#groups.size,
       tookMs: Math.round(environment.clock.now() - began),
     });
+    if (this.#goneMeanwhile.size > 0) await this.forgetTopics(this.#goneMeanwhile);
   }
 
   async #takeIn(loaded: ReadonlyMap<string, LoadedGroup>): Promise<void> {
@@ -264,6 +272,10 @@ export class OwnedPartition {
 
   /** Topics that were deleted take their committed offsets with them. */
   async forgetTopics(topics: ReadonlySet<string>): Promise<void> {
+    if (this.#isLoading) {
+      for (const topic of topics) this.#goneMeanwhile.add(topic);
+      return;
+    }
     await this.#sweep(async (groupId, hosted) => {
       const gone = [...hosted.offsets.known()].filter(({ topic }) => topics.has(topic));
       await this.#removeOffsets(groupId, hosted, gone);

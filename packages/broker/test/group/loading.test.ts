@@ -269,6 +269,20 @@ describe('while it loads', () => {
   );
 
   test(
+    'topics that are deleted meanwhile take their offsets along afterwards',
+    withBench(async (bench) => {
+      await bench.commit('g', [offsetOf('t', 0, 1), offsetOf('u', 0, 2)]);
+      await bench.close();
+      await bench.open({ elect: false });
+      bench.coordinator.elected(0, 9);
+      await bench.coordinator.forgetTopics(['t']);
+      await bench.until(() => bench.committed('g').join() === 'u-0@2');
+      await bench.restart();
+      expect(bench.committed('g')).toEqual(['u-0@2']);
+    }),
+  );
+
+  test(
     'losing the partition ends it',
     withBench(async (bench) => {
       await bench.commit('g', [offsetOf('t', 0, 1)]);
