@@ -17,4 +17,5 @@ export {
   StickyPartitioner,
 } from './producer/partitioner.ts';
 export * from './producer/types.ts';
+export * from './raw-session/index.ts';
 export { comparePartitions, partitionKey, type TopicPartition } from './topic-partition.ts';

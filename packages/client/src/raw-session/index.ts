@@ -1,0 +1,6 @@
+/** The raw session's public face. */
+export { type Operation, operations } from './operations.ts';
+export { type CallOptions, RawSession } from './raw-session-host.ts';
+export * from './types.ts';
+export type { WatchKind } from './watched-paths.ts';
+export type { MultiStep } from './wire.ts';
