@@ -43,7 +43,7 @@ async function start(
   changes: Partial<AcceptorOptions> = {},
 ): Promise<Broker> {
   const time = new ManualTime();
-  const real = nodeEnvironment();
+  const real = nodeEnvironment({ poison: true });
   const timers: Timers = { wakeAt: time.timers.wakeAt, afterTurn: real.timers.afterTurn };
   const lines: { message: string; fields: LogFields }[] = [];
   const note = (message: string, fields: LogFields = {}) => void lines.push({ message, fields });

@@ -231,6 +231,8 @@ export interface TestBrokerOptions {
   readonly environment?: Environment;
   readonly minInsyncReplicas?: number;
   readonly settings?: Partial<ReplicaSettings>;
+  readonly tailCacheBytes?: number;
+  readonly buffers?: BufferPool;
 }
 
 export class TestBroker {
@@ -272,11 +274,11 @@ export class TestBroker {
     const lines: { message: string; fields: LogFields }[] = [];
     const note = (message: string, fields: LogFields = {}) => void lines.push({ message, fields });
     const log = { error: note, warn: note, info: note, debug: note, child: () => log };
-    const environment = { ...(options.environment ?? nodeEnvironment()), log };
+    const environment = { ...(options.environment ?? nodeEnvironment({ poison: true })), log };
     const { id, controller } = options;
     const metadata = new MetadataCache();
     const state = { fenced: false, minInsyncReplicas: options.minInsyncReplicas ?? 1 };
-    const buffers = new BufferPool({ poison: true });
+    const { buffers = new BufferPool({ poison: true }) } = options;
     const logs = await LogManager.open({
       directories: [path.join(options.folder, `broker-${id}`)],
       clusterId: CLUSTER_ID,
@@ -284,6 +286,7 @@ export class TestBroker {
       logConfigOf: () => ({ ...defaultLogConfig, retentionMs: -1 }),
       environment,
       buffers,
+      tailCacheBytes: options.tailCacheBytes,
     });
     const answers = new ByteBudget(64 * MIB);
     const replicas = new ReplicaManager({
@@ -366,7 +369,7 @@ export class TestBroker {
         host: '127.0.0.1',
         port: this.port,
         clientId: 'test',
-        environment: nodeEnvironment(),
+        environment: nodeEnvironment({ poison: true }),
         requestTimeoutMs: 20_000,
       });
       this.#connections.set(role, connection);

@@ -16,11 +16,14 @@ export interface NodeEnvironmentOptions {
    * or a program that waits for a cluster that is not there would end without a word.
    */
   readonly holdsProcess?: boolean;
+  /** Overwrite received bytes once their receiver has seen them; see released-memory.ts. */
+  readonly poison?: boolean;
 }
 
 export function nodeEnvironment({
   log = silentLog,
   holdsProcess = false,
+  poison = poisonsReleasedMemory,
 }: NodeEnvironmentOptions = {}): Environment {
   return {
     clock: nodeClock,
@@ -29,7 +32,7 @@ export function nodeEnvironment({
     network: nodeNetwork({
       clock: nodeClock,
       log: log.child('network'),
-      poison: poisonsReleasedMemory,
+      poison,
     }),
     disk: nodeDisk(),
     log,
