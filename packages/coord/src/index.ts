@@ -2,4 +2,4 @@
 export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
 export { type RunningCoordinator, startCoordinator } from './main.ts';
 export * from './offline/index.ts';
-export { VERSION } from './server/four-letter-words.ts';
+export { VERSION } from './server/server-info.ts';

@@ -1,10 +1,19 @@
 /**
  * A coordination server from its configuration: wires storage and server, decides nothing.
  */
-import type { Environment, OdradekError } from '@odradek/runtime';
+import {
+  type DelaySource,
+  type Environment,
+  type HostFacts,
+  Metrics,
+  type OdradekError,
+  type ServeHttp,
+  watchEventLoop,
+} from '@odradek/runtime';
+import { prometheusProvider } from './config/page-keys.ts';
 import type { ZooCfg } from './config/zoo-cfg.ts';
 import { CoordinatorServer, type ServerOptions } from './server/coordinator-server.ts';
-import { folderBytes } from './server/host-facts.ts';
+import { environmentLines, folderBytes } from './server/host-facts.ts';
 import { openStorage } from './storage/storage.ts';
 import type { StorageSettings } from './storage/types.ts';
 
@@ -12,14 +21,34 @@ import type { StorageSettings } from './storage/types.ts';
 const STANDALONE_ID = 1;
 const KIB = 1024;
 const HOUR_MS = 3_600_000;
+const MIB = 1024 * KIB;
+/** What a record may be longer than the request it came from; the end of a session names all its nodes. */
+const OWN_RECORD_BYTES = 512 * MIB;
 
 export interface RunningCoordinator {
   /** The client port that is bound. */
   readonly port: number;
+  /** Ports of the admin pages and of the metrics, those that are served. */
+  readonly pagePorts: readonly number[];
+  readonly metrics: Metrics;
   /** Resolves when the server had to stop serving because its disk failed; never otherwise. */
   readonly failure: Promise<OdradekError>;
   /** Ends the connections, writes a last snapshot and gives the directories free. Sessions live on. */
   stop(): Promise<void>;
+}
+
+/** What a process has to offer beyond the ports; all of it can be left out. */
+export interface CoordinatorServices {
+  /** Where the server's metrics go; its own registry when not given. */
+  readonly metrics?: Metrics;
+  /** Serves the admin pages and the metrics; there are none when not given. */
+  readonly serveHttp?: ServeHttp;
+  /** Measures how long the event loop keeps others waiting; not watched when not given. */
+  readonly eventLoopDelay?: DelaySource;
+  /** Adds the process's own metrics to the server's. */
+  readonly watchProcess?: (metrics: Metrics) => void;
+  /** For `envi`. */
+  readonly describeHost?: () => HostFacts;
 }
 
 /**
@@ -29,6 +58,7 @@ export interface RunningCoordinator {
 export async function startCoordinator(
   environment: Environment,
   config: ZooCfg,
+  services: CoordinatorServices = {},
 ): Promise<RunningCoordinator> {
   const log = environment.log.child('coord');
   const own = { ...environment, log };
@@ -44,8 +74,12 @@ export async function startCoordinator(
     onFailure: (error) => {
       void server.failed(error).then(() => reportFailure(error));
     },
+    onSync: (syncMs, records) => server.synced(syncMs, records),
   });
-  const server = new CoordinatorServer(own, serverOptions(environment, config), storage);
+  const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
+  if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
+  const options = serverOptions(environment, config, describeHost);
+  const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp });
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
   }
@@ -55,7 +89,10 @@ export async function startCoordinator(
     await storage.close();
     throw error;
   }
+  const endWatch =
+    eventLoopDelay === undefined ? () => {} : watchEventLoop(eventLoopDelay, own, log, metrics);
   const stop = async (): Promise<void> => {
+    endWatch();
     await server.stop();
     await storage.close();
     log.info('stopped');
@@ -63,6 +100,8 @@ export async function startCoordinator(
   let stopping: Promise<void> | null = null;
   return {
     port: server.port,
+    pagePorts: server.pagePorts,
+    metrics,
     failure,
     stop() {
       stopping ??= stop();
@@ -80,12 +119,18 @@ function storageSettings(config: ZooCfg): Partial<StorageSettings> {
     groupRecords: config.maxBatchSize,
     slowSyncMs: config['fsync.warningthresholdms'],
     forceSync: config.forceSync.toLowerCase() === 'yes',
+    // Never refused for its length: what was decided must be written, or nobody could go on.
+    recordBytes: OWN_RECORD_BYTES + config['jute.maxbuffer'],
     retainSnapshots: config['autopurge.snapRetainCount'],
     purgeIntervalMs: hours === 0 ? null : hours * HOUR_MS,
   };
 }
 
-function serverOptions(environment: Environment, config: ZooCfg): ServerOptions {
+function serverOptions(
+  environment: Environment,
+  config: ZooCfg,
+  describeHost: (() => HostFacts) | undefined,
+): ServerOptions {
   const sizeLimitKib = config.snapSizeLimitInKb;
   const checkIntervalMs = config['znode.container.checkIntervalMs'];
   const perInterval = Math.ceil(
@@ -104,6 +149,16 @@ function serverOptions(environment: Environment, config: ZooCfg): ServerOptions 
     outstandingMax: config.globalOutstandingLimit,
     skipAcl: config.skipACL.toLowerCase() === 'yes',
     extendedTypes: config.extendedTypesEnabled,
+    enforceQuota: config.enforceQuota,
+    reconfigEnabled: config.reconfigEnabled,
+    localSessions: {
+      isEnabled: config.localSessionsEnabled,
+      mayUpgrade: config.localSessionsUpgradingEnabled,
+    },
+    linearizableReads: config['odradek.linearizableReads'],
+    replyBytesMax: config['odradek.maxReplyBytes'],
+    handshakeMs: config['nio.sessionlessCnxnTimeout'],
+    slowSyncMs: config['fsync.warningthresholdms'],
     authentication: {
       superDigest: config['DigestAuthenticationProvider.superDigest']?.reveal() ?? null,
       digestEnabled: config['DigestAuthenticationProvider.enabled'],
@@ -121,7 +176,20 @@ function serverOptions(environment: Environment, config: ZooCfg): ServerOptions 
       dataBytes: await folderBytes(environment.disk, config.dataDir),
       logBytes: await folderBytes(environment.disk, config.dataLogDir),
     }),
-    environmentLines: [],
+    initialConfiguration: config.initialConfiguration,
+    environment: () => (describeHost === undefined ? [] : environmentLines(describeHost())),
+    admin: config['admin.enableServer']
+      ? {
+          host: config['admin.serverAddress'],
+          port: config['admin.serverPort'],
+          path: config['admin.commandURL'].replace(/\/+$/, ''),
+          idleTimeoutMs: config['admin.idleTimeout'],
+        }
+      : null,
+    prometheus:
+      config['metricsProvider.className'] === prometheusProvider
+        ? { host: config['metricsProvider.httpHost'], port: config['metricsProvider.httpPort'] }
+        : null,
   };
 }
 

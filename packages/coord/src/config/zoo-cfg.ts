@@ -11,13 +11,18 @@ import {
   ConfigError,
   type ConfigValues,
   defineConfig,
+  HIDDEN,
   oneOfAnyCase,
   type PropertyEntry,
   readConfig,
 } from '@odradek/runtime';
+import { type IdleKeys, idleGroupOf } from './idle-keys.ts';
+import { pageKeys, prometheusProvider } from './page-keys.ts';
 
 const PORT_MAX = 65_535;
 const INT_MAX = 2 ** 31 - 1;
+/** A record of the log holds a request and may be no longer than this plus its own part. */
+const JUTE_MAX_BUFFER_MAX = 512 * 1024 * 1024;
 const yesOrNo = oneOfAnyCase('yes', 'no');
 
 export const zooCfg = defineConfig({
@@ -86,14 +91,23 @@ export const zooCfg = defineConfig({
   'jute.maxbuffer': {
     type: 'int',
     default: 0xfffff,
-    validate: between(1_024, INT_MAX),
-    aliases: ['zookeeper.jute.maxbuffer'],
-    doc: 'Longest request, in bytes.',
+    validate: between(1_024, JUTE_MAX_BUFFER_MAX),
+    doc: 'Longest request, in bytes. Data that is already stored is served whatever its length, and setWatches may take 64 MiB.',
+  },
+  'odradek.maxReplyBytes': {
+    type: 'int',
+    default: 0,
+    validate: atLeast(0),
+    doc: 'Longest answer with data or names, in bytes; a longer one becomes MarshallingError. 0: any, as in the original.',
+  },
+  'odradek.linearizableReads': {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether every read shows all that was acknowledged to anybody before; a client can ask for it by `addauth odradek reads=linearizable`.',
   },
   '4lw.commands.whitelist': {
     type: 'list',
-    default: ['srvr', 'ruok', 'mntr', 'isro'],
-    aliases: ['zookeeper.4lw.commands.whitelist'],
+    default: ['ruok', 'srvr', 'stat', 'mntr', 'conf', 'isro'],
     doc: 'Four-letter words that are answered; * for all. The original answers only srvr by default.',
   },
   snapCount: {
@@ -157,19 +171,36 @@ export const zooCfg = defineConfig({
   extendedTypesEnabled: {
     type: 'boolean',
     default: false,
-    aliases: ['zookeeper.extendedTypesEnabled'],
     doc: 'Whether TTL nodes can be made.',
+  },
+  enforceQuota: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether writes beyond a hard quota are refused; otherwise they are only told in the log, like those beyond a soft one.',
+  },
+  localSessionsEnabled: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether new sessions are known to this server only: no transaction makes them, and they end with it.',
+  },
+  localSessionsUpgradingEnabled: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether such a session becomes a global one when it makes an ephemeral node; otherwise that is refused.',
+  },
+  reconfigEnabled: {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether reconfig is answered at all; a server alone then says that it has no members to change.',
   },
   'DigestAuthenticationProvider.superDigest': {
     type: 'password',
     default: null,
-    aliases: ['zookeeper.DigestAuthenticationProvider.superDigest'],
     doc: 'super:<hash> of the user that may do everything.',
   },
   'DigestAuthenticationProvider.enabled': {
     type: 'boolean',
     default: true,
-    aliases: ['zookeeper.DigestAuthenticationProvider.enabled'],
     doc: 'Whether the digest scheme is offered.',
   },
   'znode.container.checkIntervalMs': {
@@ -195,12 +226,13 @@ export const zooCfg = defineConfig({
     default: true,
     doc: 'Whether one server alone serves without an ensemble.',
   },
-  'admin.enableServer': {
-    type: 'boolean',
-    default: false,
-    aliases: ['zookeeper.admin.enableServer'],
-    doc: 'The admin HTTP server; not available in this version.',
+  'nio.sessionlessCnxnTimeout': {
+    type: 'int',
+    default: 10_000,
+    validate: atLeast(1),
+    doc: 'A connection that has opened no session after this time is closed, in ms.',
   },
+  ...pageKeys,
 });
 
 export type ZooCfg = ConfigValues<typeof zooCfg> & {
@@ -208,25 +240,14 @@ export type ZooCfg = ConfigValues<typeof zooCfg> & {
   readonly minSessionTimeout: number;
   readonly maxSessionTimeout: number;
   readonly dataLogDir: string;
+  /** What was given, a line for each key, without its secrets. */
+  readonly initialConfiguration: string;
 };
 
-/** Keys of the original that change nothing here. */
+/** Keys about protection that change nothing in this version. */
 const withoutEffect: readonly RegExp[] = [
-  /^(zookeeper\.)?admin\./,
-  /^metricsProvider\./,
-  /^(initLimit|syncLimit|connectToLearnerMasterLimit|electionAlg|electionPort|electionPortBindRetry)$/,
-  /^(cnxTimeout|quorumCnxnTimeoutMs|quorumListenOnAllIPs|leaderServes|peerType|observerMasterPort)$/,
-  /^(syncEnabled|reconfigEnabled|localSessionsEnabled|localSessionsUpgradingEnabled|oraclePath)$/,
-  /^(readonlymode\.enabled|commitLogCount|snapshot\.compression\.method|snapshotSizeFactor)$/,
-  /^(flushDelay|maxWriteQueuePollTime|clientPortListenBacklog|client\.portUnification)$/,
-  /^(requestThrottle.*|throttledOpWaitTime|large(RequestThreshold|RequestMaxBytes)|connection[A-Z].*)$/,
-  /^(max(GetChildren)?ResponseCacheSize|enableEagerACLCheck|emulate353TTLNodes|enforceQuota)$/,
-  /^(tcpKeepAlive|clientTcpKeepAlive|multiAddress\..*|observer\..*|learner\..*|leader\..*|fastleader\..*)$/,
-  /^(audit\..*|jvm\..*|digest\.enabled|serializeLastProcessedZxid\.enabled|db\.autocreate|datadir\.autocreate)$/,
-  /^(snapshot\.trust\.empty|watch.*|maxInProcessingDeadWatchers|bitHashCacheSize|nio\..*|netty\..*)$/,
-  /^(commitProcessor\..*|serverCnxnFactory|fips-mode|jute\.maxbuffer\.extrasize|dynamicConfigFile)$/,
   /^(ssl\..*|quorum\..*|sslQuorum.*|portUnification|authProvider\..*|superUser.*|client\.certReload)$/,
-  /^(ensembleAuthName|IPAuthenticationProvider\..*|X509AuthenticationProvider\..*)$/,
+  /^(fips-mode|client\.portUnification|IPAuthenticationProvider\..*|X509AuthenticationProvider\..*)$/,
 ];
 
 /** Promises about who is let in, which must not be dropped in silence. */
@@ -249,11 +270,14 @@ export interface ReadZooCfg {
  * @throws ConfigError naming file, line, key, value and what is allowed
  */
 export function readZooCfg(
-  entries: readonly PropertyEntry[],
+  given: readonly PropertyEntry[],
   options: { readonly source: string; readonly homeDirectory: string },
 ): ReadZooCfg {
+  const entries = given.map(withoutPrefix);
   const isForeign = (key: string): boolean =>
-    memberKey.test(key) || [...withoutEffect, ...refused].some((pattern) => pattern.test(key));
+    memberKey.test(key) ||
+    idleGroupOf(key) !== undefined ||
+    [...withoutEffect, ...refused].some((pattern) => pattern.test(key));
   const config = readConfig(zooCfg, entries, { ...options, isForeign });
   const { values, explicit } = config;
   for (const entry of entries) refuseUnkept(entry);
@@ -276,28 +300,55 @@ export function readZooCfg(
       minSessionTimeout,
       maxSessionTimeout,
       dataLogDir: values.dataLogDir ?? values.dataDir,
+      initialConfiguration: given.map(shown).join(''),
     },
-    warnings: [...config.warnings, ...notes(entries, values['admin.enableServer'])],
+    warnings: [...config.warnings, ...notes(entries), ...pageNotes(values)],
   };
 }
 
 const orTicks = (value: number | null, ticks: number, tickMs: number): number =>
   value === null || value === -1 ? ticks * tickMs : value;
 
-function notes(entries: readonly PropertyEntry[], wantsAdminServer: boolean): string[] {
-  const idle = entries
-    .map(({ key }) => key)
-    .filter((key) => !(key in zooCfg) && withoutEffect.some((pattern) => pattern.test(key)));
-  const sentences: string[] = [];
-  if (idle.length > 0) {
-    sentences.push(`keys without effect in this version: ${[...new Set(idle)].join(', ')}`);
+/** The original's keys are system properties as well, whose names begin with `zookeeper.` */
+function withoutPrefix(entry: PropertyEntry): PropertyEntry {
+  return entry.key.startsWith(PREFIX) ? { ...entry, key: entry.key.slice(PREFIX.length) } : entry;
+}
+
+const PREFIX = 'zookeeper.';
+const secret = /password|superDigest|secret/i;
+
+const shown = ({ key, value }: PropertyEntry): string =>
+  `${key}=${secret.test(key) && !key.endsWith('Path') ? HIDDEN : value}\n`;
+
+/** Which keys change nothing, and why. */
+function notes(entries: readonly PropertyEntry[]): string[] {
+  const byReason = new Map<string, Set<string>>();
+  for (const { key } of entries) {
+    if (key in zooCfg) continue;
+    const why = idleReason(key);
+    if (why === undefined) continue;
+    byReason.set(why, (byReason.get(why) ?? new Set()).add(key));
   }
-  if (wantsAdminServer) {
-    sentences.push(
-      'admin.enableServer: this version has no admin HTTP server; use the four-letter words',
-    );
-  }
-  return sentences;
+  return [...byReason].map(
+    ([why, keys]) => `without effect: ${[...keys].join(', ')}${why === '' ? '' : ` (${why})`}`,
+  );
+}
+
+function idleReason(key: string): IdleKeys['why'] | undefined {
+  const group = idleGroupOf(key);
+  if (group !== undefined) return group.why;
+  return withoutEffect.some((pattern) => pattern.test(key)) ? 'not in this version' : undefined;
+}
+
+function pageNotes(
+  values: Pick<ConfigValues<typeof zooCfg>, 'metricsProvider.className'>,
+): string[] {
+  const provider = values['metricsProvider.className'];
+  if (provider === prometheusProvider || provider.endsWith('.DefaultMetricsProvider')) return [];
+  return [
+    `metricsProvider.className=${provider}: there is only ${prometheusProvider}; ` +
+      'metrics are told by mntr and the admin pages',
+  ];
 }
 
 const place = ({ source, line, key, value }: PropertyEntry): string =>

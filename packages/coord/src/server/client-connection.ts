@@ -16,6 +16,7 @@ import {
   connectResponse,
   decodeConnectRequest,
   JuteFrameSplitter,
+  type LargerFrames,
   MalformedMessage,
   oldConnectResponse,
   opCodes,
@@ -35,19 +36,23 @@ import {
 import { Fifo } from '../core/fifo.ts';
 import type { Lease } from '../core/session/expiry.ts';
 import { negotiatedTimeout, PASSWORD_BYTES } from '../core/session/session-table.ts';
-import type { Applied } from '../core/transaction/apply.ts';
-import type { TransactionRecord } from '../core/transaction/record.ts';
+import type { WriteRequest } from '../core/transaction/request.ts';
 import type { Identity } from '../core/tree/acl.ts';
 import type { Admission, Held } from './admission.ts';
 import { type AuthenticationOptions, authenticate, withIdentities } from './authentication.ts';
+import { ConnectionStats, SESSION_MADE } from './connection-stats.ts';
 import type { FourLetterWords } from './four-letter-words.ts';
-import { HANDSHAKE_MS_MAX, LINGER_MS_MAX, UNSENT_BYTES_MAX } from './limits.ts';
+import { LINGER_MS_MAX, SET_WATCHES_BYTES_MAX } from './limits.ts';
 import { Outbox, type OutboxPool } from './outbox.ts';
+import { type Completed, PendingRead, PendingWrite, type Queued } from './queued-request.ts';
 import { type ReadingClient, type Reads, TooManyWatches } from './reads.ts';
+import { LongReplies, type ReplyLimits } from './reply-limits.ts';
 import { decodeWrite, isWrite } from './request-decoding.ts';
-import { LatencyStats, type ServerStats } from './server-stats.ts';
+import type { ServerStats } from './server-stats.ts';
 import type { HeldSession, SessionConnection, SessionHost } from './session-host.ts';
-import type { Waiter, WritePath } from './write-path.ts';
+import { OPTIONS_SCHEME, readSessionOptions, showsState } from './session-options.ts';
+import type { SlowReader, SlowReaders } from './slow-readers.ts';
+import type { WritePath } from './write-path.ts';
 import { replyToWrite } from './write-replies.ts';
 
 /** What the connections of a server share. */
@@ -60,6 +65,12 @@ export interface ConnectionParts {
   readonly admission: Admission;
   readonly stats: ServerStats;
   readonly words: FourLetterWords;
+  readonly slowReaders: SlowReaders;
+  readonly replyLimits: ReplyLimits;
+  /** Whether sessions read so until they ask for something else. */
+  readonly linearizableReads: boolean;
+  /** A connection that has not opened a session by then is closed. */
+  readonly handshakeMs: number;
   readonly authentication: AuthenticationOptions;
   readonly maxFrameBytes: number;
   readonly minSessionTimeoutMs: number;
@@ -68,53 +79,19 @@ export interface ConnectionParts {
   closed(connection: ClientConnection): void;
 }
 
-/** A request in its place in the session's order. */
-interface Queued {
-  readonly xid: number;
-  readonly opCode: number;
-  readonly receivedAtMs: number;
-  readonly sizeBytes: number;
-  /** The body of a read; null for a write, which is on its way already. */
-  readonly body: Reader | null;
-}
-
-/** A write on its way; its connection may go before it comes back. */
-class PendingWrite implements Queued, Waiter {
-  readonly xid: number;
-  readonly opCode: number;
-  readonly resultTypes: readonly number[];
-  readonly receivedAtMs: number;
-  readonly sizeBytes: number;
-  readonly body = null;
-  readonly #completed: ClientConnection['completed'];
-
-  constructor(
-    connection: ClientConnection,
-    xid: number,
-    opCode: number,
-    resultTypes: readonly number[],
-    receivedAtMs: number,
-    sizeBytes: number,
-  ) {
-    this.xid = xid;
-    this.opCode = opCode;
-    this.resultTypes = resultTypes;
-    this.receivedAtMs = receivedAtMs;
-    this.sizeBytes = sizeBytes;
-    this.#completed = connection.completed;
-  }
-
-  complete(record: TransactionRecord, applied: Applied): void {
-    this.#completed(this, record, applied);
-  }
-}
+const ephemeralOnLocalSession: WriteRequest = {
+  kind: 'refused',
+  wire: zookeeperErrorCodes.EPHEMERAL_ON_LOCAL_SESSION,
+};
 
 /** `new`: nothing read yet; `opening`: its session is being made; `ending`: nothing more is read. */
 type State = 'new' | 'opening' | 'open' | 'ending' | 'closed';
 
-export class ClientConnection implements ConnectionHandler, ReadingClient, SessionConnection, Held {
+export class ClientConnection
+  implements ConnectionHandler, ReadingClient, SessionConnection, SlowReader, LargerFrames, Held
+{
   readonly outbox: Outbox;
-  readonly stats = { received: 0, sent: 0, latency: new LatencyStats() };
+  readonly stats: ConnectionStats;
   /** `/address:port`, as the original prints peers. */
   readonly peer: string;
   readonly remoteAddress: string;
@@ -127,8 +104,11 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   #state: State = 'new';
   #lease: Lease | null = null;
   #isPaused = false;
+  #linearizableReads: boolean;
+  readonly #longReplies: LongReplies;
   /** Time of the chunk that is being handled. */
   #nowMs = 0;
+  readonly #deadlineMs: number;
   /** First for the handshake, at the end for the peer's own closing. */
   #disarmTimer: Disarm;
 
@@ -136,14 +116,19 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     const { clock, timers } = parts.environment;
     this.#connection = connection;
     this.#parts = parts;
-    this.#splitter = new JuteFrameSplitter(parts.maxFrameBytes);
+    this.#splitter = new JuteFrameSplitter(parts.maxFrameBytes, this);
+    this.stats = new ConnectionStats(clock.wallTime());
+    this.#linearizableReads = parts.linearizableReads;
+    this.#longReplies = new LongReplies(parts.replyLimits);
+    this.#deadlineMs = clock.now() + parts.handshakeMs;
     this.outbox = new Outbox(parts.outboxes, connection);
     this.remoteAddress = connection.remoteAddress;
     this.peer = `/${connection.remoteAddress}:${connection.remotePort}`;
     this.identities = [{ scheme: 'ip', id: connection.remoteAddress }];
-    this.#disarmTimer = timers.wakeAt(millis(clock.now() + HANDSHAKE_MS_MAX), () =>
-      this.#fail('handshake', `no session within ${HANDSHAKE_MS_MAX} ms`),
-    );
+    this.#disarmTimer = timers.wakeAt(millis(this.#deadlineMs), () => {
+      parts.stats.handshakesMissed += 1;
+      this.#fail('handshake', `no session within ${parts.handshakeMs} ms`);
+    });
   }
 
   /** Requests that wait. */
@@ -151,8 +136,28 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     return this.#queue.length;
   }
 
-  get isReading(): boolean {
-    return !this.#isPaused;
+  /** As the original shows it: 1 while requests are taken, 4 while answers wait for the peer. */
+  get interest(): number {
+    const isReading = !this.#isPaused && this.#state !== 'ending';
+    return (isReading ? 1 : 0) + (this.outbox.isCongested ? 4 : 0);
+  }
+
+  /** Whether it came over TLS. */
+  readonly isSecure = false;
+
+  /** Of the session, as negotiated on this connection; 0 without one. */
+  get sessionTimeoutMs(): number {
+    return this.#lease?.timeoutMs ?? 0;
+  }
+
+  /** Monotonic: without a session, when it is closed. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  /** The longest answer the client is to get. */
+  get replyBytesMax(): number {
+    return this.#parts.replyLimits.limitOf(this.sessionId);
   }
 
   data(chunk: Buffer): void {
@@ -167,6 +172,7 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     if (this.#state === 'closed') return;
     this.#heard(); // Who takes bytes is alive, even if its own are waiting to be read.
     this.outbox.drained();
+    this.#parts.slowReaders.forget(this);
     this.release();
   }
 
@@ -175,10 +181,12 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     if (this.#state !== 'closed' && this.#splitter.pendingBytes > 0) {
       this.#fail('frame', `cut short: ${this.#splitter.pendingBytes} bytes of it came`);
     }
+    this.#peerLeft();
     this.#close('end');
   }
 
   close(): void {
+    this.#peerLeft();
     this.#close('destroy');
     this.#disarmTimer();
   }
@@ -199,9 +207,14 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   notify(frame: Buffer): void {
     if (this.#state === 'closed') return;
     this.#sent(this.outbox.raw(frame));
-    if (this.outbox.unsentBytes > UNSENT_BYTES_MAX) {
-      this.#fail('notification', `the peer leaves ${this.outbox.unsentBytes} bytes unread`);
-    }
+    this.#parts.stats.watchBytes += frame.length;
+    this.#parts.slowReaders.notified(this, this.outbox.unsentBytes);
+  }
+
+  giveUp(unsentBytes: number): void {
+    this.#parts.stats.connectionsDropped += 1;
+    // What it has not read so far it will not read now: nothing is to be kept for it.
+    this.#fail('notification', `the peer leaves ${unsentBytes} bytes unread`, 'destroy');
   }
 
   /** The server stops: whatever is still to be said is said. */
@@ -263,13 +276,39 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
       this.#startWrite(xid, opCode, frame, sizeBytes);
     } else if (opCode === opCodes.auth) {
       this.#authenticate(xid, frame);
+    } else if (this.#wantsConfirmation(opCode)) {
+      this.#confirmAndRead(xid, opCode, frame, sizeBytes);
     } else if (this.#queue.length === 0) {
       this.#read(xid, opCode, frame, this.#nowMs);
     } else {
-      const receivedAtMs = this.#nowMs;
-      this.#queue.push({ xid, opCode, receivedAtMs, sizeBytes, body: frame });
+      this.#queue.push(new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, true));
       this.#parts.admission.enter(sizeBytes);
     }
+  }
+
+  /** `sync` means: everything acknowledged so far. Other reads show that much if it is wished. */
+  #wantsConfirmation(opCode: number): boolean {
+    return opCode === opCodes.sync || (this.#linearizableReads && showsState(opCode));
+  }
+
+  /** A read that must not run before it is certain that nothing newer was acknowledged elsewhere. */
+  #confirmAndRead(xid: number, opCode: number, frame: Reader, sizeBytes: number): void {
+    const read = new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, false);
+    this.#queue.push(read);
+    this.#parts.admission.enter(sizeBytes);
+    this.#parts.writePath.confirm(() => {
+      read.isReady = true;
+      this.#advance();
+    });
+  }
+
+  /** Setting watches again after a reconnection may take longer frames than anything else. */
+  get maxBytes(): number {
+    return this.#state === 'open' ? SET_WATCHES_BYTES_MAX : 0;
+  }
+
+  mayBeLarger(opCode: number): boolean {
+    return opCode === opCodes.setWatches || opCode === opCodes.setWatches2;
   }
 
   /** A connection may begin with a word instead of a frame. */
@@ -278,8 +317,13 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     if (word === null) return false;
     const { words } = this.#parts;
     if (!words.isWord(word)) return false;
+    const bytes = this.#splitter.peekBytes(words.sizeOf(word));
+    if (bytes === null) {
+      this.#setPaused(false);
+      return true;
+    }
     this.#received(); // The answer counts the question.
-    const answer = words.answer(word);
+    const answer = words.answer(bytes);
     this.#state = 'ending';
     void answer
       .catch((error: unknown) => {
@@ -342,6 +386,9 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     }
     this.sessionId = session.id;
     this.#lease = session.lease;
+    if (request.sessionId === 0n) {
+      this.stats.answered(0, SESSION_MADE, this.#parts.outboxes.lastZxid.value, this.#nowMs, 0);
+    } else this.#parts.stats.revalidations += 1;
     this.#state = 'open';
     // Not from here: this may be in the middle of applying transactions, or of taking a frame.
     queueMicrotask(() => this.release());
@@ -351,6 +398,12 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   #authenticate(xid: number, frame: Reader): void {
     const { stats, authentication, environment } = this.#parts;
     const { scheme, auth } = authPacket.decodeFrom(frame);
+    const options = scheme === OPTIONS_SCHEME ? readSessionOptions(auth) : null;
+    if (options !== null) {
+      this.#linearizableReads = options.linearizableReads;
+      this.#sent(this.outbox.bareWithZxid(xid, 0n, 0));
+      return;
+    }
     const earned = authenticate(scheme, auth, authentication);
     if (earned === null) {
       stats.authFailures += 1;
@@ -364,9 +417,24 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   }
 
   #startWrite(xid: number, opCode: number, body: Reader, sizeBytes: number): void {
-    const { writePath, admission } = this.#parts;
-    const { request, resultTypes } = decodeWrite(opCode, body);
-    const write = new PendingWrite(this, xid, opCode, resultTypes, this.#nowMs, sizeBytes);
+    const { writePath, admission, sessions } = this.#parts;
+    if (opCode === opCodes.closeSession && sessions.isLocal(this.sessionId)) {
+      this.#queue.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
+      admission.enter(sizeBytes);
+      this.#advance();
+      if (this.#state !== 'closed') this.#state = 'ending';
+      return;
+    }
+    const { request: asked, resultTypes } = decodeWrite(opCode, body);
+    const request = sessions.admit(asked, this.sessionId) ? asked : ephemeralOnLocalSession;
+    const write = new PendingWrite(
+      this.completed,
+      xid,
+      opCode,
+      resultTypes,
+      this.#nowMs,
+      sizeBytes,
+    );
     this.#queue.push(write);
     admission.enter(sizeBytes);
     writePath.submit(request, this, write);
@@ -374,7 +442,7 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   }
 
   /** The transaction of the oldest write is applied. Bound, because writes outlive connections. */
-  readonly completed = (write: PendingWrite, record: TransactionRecord, applied: Applied): void => {
+  readonly completed: Completed = (write, record, applied): void => {
     if (this.#state === 'closed') return;
     invariant(
       this.#queue.peek() === write,
@@ -383,7 +451,8 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     this.#queue.shift();
     this.#parts.admission.leave(write.sizeBytes);
     this.#sent(replyToWrite(this.outbox, write, record.change, applied));
-    this.#answered(write.receivedAtMs, this.#parts.environment.clock.now());
+    const latencyMs = this.#answered(write, this.#parts.environment.clock.now());
+    this.#parts.stats.updateLatency.observe(latencyMs);
     if (record.change.kind === 'closeSession') {
       this.#close('end');
       return;
@@ -393,7 +462,7 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
 
   /** Runs the reads that now stand in front. */
   #advance(): void {
-    for (let next = this.#queue.peek(); next?.body; next = this.#queue.peek()) {
+    for (let next = this.#queue.peek(); next?.body && next.isReady; next = this.#queue.peek()) {
       if (this.outbox.isCongested || this.#state === 'closed') return;
       this.#queue.shift();
       this.#parts.admission.leave(next.sizeBytes);
@@ -402,6 +471,10 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
   }
 
   #read(xid: number, opCode: number, body: Reader, receivedAtMs: number): void {
+    if (opCode === opCodes.closeSession) {
+      this.#endLocalSession(xid);
+      return;
+    }
     let sizeBytes: number | null;
     try {
       sizeBytes = this.#parts.reads.perform(this, xid, opCode, body);
@@ -419,7 +492,26 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
       return;
     }
     this.#sent(sizeBytes);
-    if (xid !== xids.ping) this.#answered(receivedAtMs, this.#nowMs);
+    this.#longReplies.sent(this.sessionId, sizeBytes, this.#nowMs);
+    if (xid === xids.ping) return;
+    const latencyMs = this.#answered({ xid, opCode, receivedAtMs }, this.#nowMs);
+    this.#parts.stats.readLatency.observe(latencyMs);
+  }
+
+  /** Everything the session wrote is applied; that it ends concerns nobody else. */
+  #endLocalSession(xid: number): void {
+    this.#sent(this.outbox.bare(xid, 0));
+    const id = this.sessionId;
+    this.#close('end');
+    this.#parts.sessions.closeLocal(id);
+  }
+
+  /** The peer went away by itself: perhaps because of what it was sent. */
+  #peerLeft(): void {
+    if (this.#state !== 'open') return;
+    const { environment } = this.#parts;
+    const rule = this.#longReplies.broke(this.sessionId, environment.clock.now());
+    if (rule !== null) environment.log.warn(rule, this.#named);
   }
 
   #received(): void {
@@ -432,23 +524,30 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     this.#parts.stats.sent(sizeBytes);
   }
 
-  #answered(receivedAtMs: number, nowMs: number): void {
+  /** @returns how long it took, in ms */
+  #answered(
+    { xid, opCode, receivedAtMs }: Pick<Queued, 'xid' | 'opCode' | 'receivedAtMs'>,
+    nowMs: number,
+  ): number {
     const latencyMs = Math.max(0, nowMs - receivedAtMs);
-    this.stats.latency.add(latencyMs);
-    this.#parts.stats.latency.add(latencyMs);
+    const { outboxes, stats } = this.#parts;
+    this.stats.answered(xid, opCode, outboxes.lastZxid.value, nowMs, latencyMs);
+    stats.latency.add(latencyMs);
+    return latencyMs;
+  }
+
+  /** Who it is, for the log. */
+  get #named(): { peer: string; session: string | null } {
+    const id = BigInt.asUintN(64, this.sessionId);
+    return { peer: this.peer, session: id === 0n ? null : `0x${id.toString(16)}` };
   }
 
   /** Ends the connection because of what the peer did: one line in the log. */
-  #fail(operation: string, reason: string): void {
+  #fail(operation: string, reason: string, how: 'end' | 'destroy' = 'end'): void {
     if (this.#state === 'closed') return;
-    this.#parts.environment.log.warn('connection closed', {
-      peer: this.peer,
-      operation,
-      reason,
-      session:
-        this.sessionId === 0n ? null : `0x${BigInt.asUintN(64, this.sessionId).toString(16)}`,
-    });
-    this.#close('end');
+    const { environment } = this.#parts;
+    environment.log.warn('connection closed', { ...this.#named, operation, reason });
+    this.#close(how);
   }
 
   /** @param how `end` sends what is gathered first */
@@ -458,8 +557,9 @@ export class ClientConnection implements ConnectionHandler, ReadingClient, Sessi
     this.#state = 'closed';
     this.outbox.close();
     this.#disarmTimer();
-    const { admission, sessions } = this.#parts;
+    const { admission, sessions, slowReaders } = this.#parts;
     admission.forget(this);
+    slowReaders.forget(this);
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       admission.leave(next.sizeBytes);
     }

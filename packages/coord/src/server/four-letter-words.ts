@@ -2,80 +2,35 @@
  * Four-letter words: text instead of a frame as the first four bytes of a connection, answered with
  * text and the end of it. Formats are the original's to the letter, since monitoring reads them.
  */
-import type { LatencyStats } from './server-stats.ts';
+import { bySession, type ConnectionInfo, type ServerInfo, VERSION } from './server-info.ts';
 
-/** Clients and agents switch on this: it says which ZooKeeper we answer like. */
-export const VERSION = '3.9.5-odradek-0.1.0, built on 2026-11-20 00:00 UTC';
+/** The words, each with what its page says of it. */
+export const fourLetterWords = {
+  ruok: 'Answers `imok` as long as the process lives.',
+  srvr: 'Version, latency, counts, zxid, mode.',
+  stat: 'The same with the list of clients.',
+  mntr: 'Everything that is counted, a name and a value per line; names begin with `zk_`.',
+  conf: 'The configuration that is in effect.',
+  isro: 'Whether the server takes writes: `rw`, or `ro`.',
+  envi: 'The process and the machine; the `java.` names tell of Node.',
+  cons: 'Connections with all that is known of them.',
+  crst: 'Forgets the counts of connections.',
+  srst: 'Forgets the counts of the server.',
+  dump: 'Sessions by the time at which they end, their ephemerals, the connections.',
+  wchs: 'How many watch how much.',
+  wchc: 'Watched paths by session. Standard and persistent watches of the data table, as in the original.',
+  wchp: 'Sessions by watched path.',
+  dirs: 'Bytes of the folders of snapshots and logs.',
+  hash: 'Digests of the tree: none are kept, so the answer is empty, as with digest.enabled=false.',
+  gtmk: 'The trace mask.',
+  stmk: 'Sets the trace mask to the eight bytes behind the word. It is kept and told; nothing is traced by it.',
+} as const;
 
-/** One connection as `stat` and `cons` show it. */
-export interface ConnectionInfo {
-  readonly peer: string;
-  readonly isReading: boolean;
-  readonly queuedCount: number;
-  readonly sessionId: bigint;
-  readonly stats: {
-    received: number;
-    sent: number;
-    readonly latency: LatencyStats;
-  };
-}
+type Word = keyof typeof fourLetterWords;
+const words = Object.keys(fourLetterWords) as readonly Word[];
 
-/** Sessions that are due at the same time, if nothing is heard of them. */
-export interface DueSessions {
-  /** Wall clock. */
-  readonly atMs: number;
-  readonly ids: readonly bigint[];
-}
-
-/** What the words are answered from. */
-export interface ServerInfo {
-  readonly packetsReceived: number;
-  readonly packetsSent: number;
-  readonly latency: LatencyStats;
-  readonly outstandingCount: number;
-  readonly zxid: bigint;
-  readonly nodeCount: number;
-  readonly connections: readonly ConnectionInfo[];
-  /** Words of `mntr` with their values, in order, without the `zk_` in front. */
-  monitored(): Promise<readonly (readonly [name: string, value: string | number])[]>;
-  /** Lines of `conf`. */
-  configuration(): Promise<readonly (readonly [name: string, value: string | number])[]>;
-  /** Lines of `envi`. */
-  environment(): readonly (readonly [name: string, value: string])[];
-  /** Watches of the data table, as the original counts them. */
-  watches(): {
-    readonly connectionCount: number;
-    readonly pathCount: number;
-    readonly totalCount: number;
-    /** Paths, each with the sessions that watch it. */
-    readonly byPath: readonly (readonly [path: string, sessionIds: readonly bigint[]])[];
-  };
-  /** In the order of their times. */
-  dueSessions(): readonly DueSessions[];
-  ephemerals(): readonly (readonly [sessionId: bigint, paths: readonly string[]])[];
-  folderSizes(): Promise<{ readonly dataBytes: number; readonly logBytes: number }>;
-  /** Forgets counts and times of the server. */
-  resetStats(): void;
-}
-
-const words = [
-  'ruok',
-  'srvr',
-  'stat',
-  'mntr',
-  'conf',
-  'isro',
-  'envi',
-  'cons',
-  'dirs',
-  'dump',
-  'wchs',
-  'wchc',
-  'wchp',
-  'crst',
-  'srst',
-] as const;
-type Word = (typeof words)[number];
+const WORD_BYTES = 4;
+const MASK_BYTES = 8;
 
 /** Words by the number that their four letters make as a frame length. */
 const byNumber = new Map<number, Word>(
@@ -97,13 +52,19 @@ export class FourLetterWords {
     return byNumber.has(number);
   }
 
-  /** @param number of a word */
-  answer(number: number): Promise<string> {
-    const word = byNumber.get(number);
+  /** Bytes of the word and what belongs to it. */
+  sizeOf(number: number): number {
+    return byNumber.get(number) === 'stmk' ? WORD_BYTES + MASK_BYTES : WORD_BYTES;
+  }
+
+  /** @param bytes a word and what belongs to it; they are read within this call */
+  answer(bytes: Buffer): Promise<string> {
+    const word = byNumber.get(bytes.readInt32BE(0));
     if (word === undefined) return Promise.resolve('');
     if (!this.#allowed.has(word)) {
       return Promise.resolve(`${word} is not executed because it is not in the whitelist.\n`);
     }
+    if (word === 'stmk') this.#info.traceMask = bytes.readBigInt64BE(WORD_BYTES);
     return this.#answer(word);
   }
 
@@ -136,20 +97,23 @@ export class FourLetterWords {
       }
       case 'wchp':
         return `${nested(info.watches().byPath.map(([path, ids]) => [path, ids.map(hex)]))}\n`;
-      case 'wchc':
-        return `${nested(bySession(info.watches().byPath))}\n`;
+      case 'wchc': {
+        const sessions = bySession(info.watches().byPath);
+        return `${nested(sessions.map(([id, paths]) => [hex(id), paths]))}\n`;
+      }
       case 'dump':
         return this.#dump();
       case 'dirs': {
         const { dataBytes, logBytes } = await info.folderSizes();
         return `datadir_size: ${dataBytes}\nlogdir_size: ${logBytes}\n`;
       }
+      case 'hash':
+        return '';
+      case 'gtmk':
+      case 'stmk':
+        return String(info.traceMask);
       case 'crst':
-        for (const { stats } of info.connections) {
-          stats.received = 0;
-          stats.sent = 0;
-          stats.latency.reset();
-        }
+        for (const { stats } of info.connections) stats.reset();
         return 'Connection stats reset.\n';
       case 'srst':
         info.resetStats();
@@ -166,21 +130,22 @@ export class FourLetterWords {
       ({ atMs, ids }) => [expiring(ids.length, atMs), ids.map(hex)] as const,
     );
     const ephemerals = info.ephemerals().map(([id, paths]) => [`${hex(id)}:`, paths] as const);
-    const open = info.connections.filter(({ sessionId }) => sessionId !== 0n);
-    const connections = due
-      .map(({ atMs, ids }) => ({ atMs, own: open.filter((one) => ids.includes(one.sessionId)) }))
-      .filter(({ own }) => own.length > 0)
-      .map(({ atMs, own }) => {
-        const shown = own.map(({ peer, sessionId }) => `ip: ${peer} sessionId: ${hex(sessionId)}`);
-        return [expiring(own.length, atMs), shown] as const;
-      });
+    const dueConnections = info.dueConnections();
+    const connectionCount = dueConnections.reduce(
+      (sum, { connections }) => sum + connections.length,
+      0,
+    );
+    const connections = dueConnections.map(({ atMs, connections: own }) => {
+      const shown = own.map(({ peer, sessionId }) => `ip: ${peer} sessionId: ${hex(sessionId)}`);
+      return [expiring(own.length, atMs), shown] as const;
+    });
     return [
       'SessionTracker dump:\n',
       `Session Sets (${due.length})/(${sessionCount}):\n${nested(sessions)}`,
       'ephemeral nodes dump:\n',
       `Sessions with Ephemerals (${ephemerals.length}):\n${nested(ephemerals)}`,
       'Connections dump:\n',
-      `Connections Sets (${connections.length})/(${open.length}):\n${nested(connections)}`,
+      `Connections Sets (${connections.length})/(${connectionCount}):\n${nested(connections)}`,
     ].join('');
   }
 
@@ -200,7 +165,7 @@ export class FourLetterWords {
       `Sent: ${packetsSent}`,
       `Connections: ${connections.length}`,
       `Outstanding: ${outstandingCount}`,
-      `Zxid: 0x${zxid.toString(16)}`,
+      `Zxid: ${hex(zxid)}`,
       'Mode: standalone',
       `Node count: ${nodeCount}`,
       '',
@@ -211,16 +176,28 @@ export class FourLetterWords {
 const lines = (pairs: readonly (readonly [string, string | number])[]): string =>
   pairs.map(([name, value]) => `${name}=${value}\n`).join('');
 
-function describe({ peer, isReading, queuedCount, stats }: ConnectionInfo): string {
-  const counts = `queued=${queuedCount},recved=${stats.received},sent=${stats.sent}`;
-  return `${peer}[${isReading ? 1 : 0}](${counts}`;
+function describe({ peer, interest, queuedCount, stats }: ConnectionInfo): string {
+  return `${peer}[${interest}](queued=${queuedCount},recved=${stats.received},sent=${stats.sent}`;
 }
 
 function detail(connection: ConnectionInfo): string {
-  const { sessionId, stats } = connection;
+  const { sessionId, sessionTimeoutMs, stats } = connection;
   if (sessionId === 0n) return describe(connection);
   const { latency } = stats;
-  return `${describe(connection)},sid=${hex(sessionId)},minlat=${latency.minMs},avglat=${latency.average},maxlat=${latency.maxMs}`;
+  return [
+    describe(connection),
+    `sid=${hex(sessionId)}`,
+    `lop=${stats.lastOperation}`,
+    `est=${Math.floor(stats.establishedAtMs)}`,
+    `to=${sessionTimeoutMs}`,
+    ...(stats.lastXid < 0 ? [] : [`lcxid=0x${stats.lastXid.toString(16)}`]),
+    `lzxid=${hex(stats.lastZxid)}`,
+    `lresp=${Math.floor(stats.lastResponseAtMs)}`,
+    `llat=${Math.floor(stats.lastLatencyMs)}`,
+    `minlat=${latency.minMs}`,
+    `avglat=${Math.floor(latency.averageMs)}`,
+    `maxlat=${latency.maxMs}`,
+  ].join(',');
 }
 
 const hex = (id: bigint): string => `0x${BigInt.asUintN(64, id).toString(16)}`;
@@ -232,20 +209,6 @@ const nested = (
   groups
     .map(([heading, own]) => `${heading}\n${own.map((line) => `\t${line}\n`).join('')}`)
     .join('');
-
-function bySession(
-  byPath: readonly (readonly [string, readonly bigint[]])[],
-): readonly (readonly [string, readonly string[]])[] {
-  const paths = new Map<bigint, string[]>();
-  for (const [path, ids] of byPath) {
-    for (const id of ids) {
-      const own = paths.get(id);
-      if (own === undefined) paths.set(id, [path]);
-      else own.push(path);
-    }
-  }
-  return [...paths].map(([id, own]) => [hex(id), own]);
-}
 
 const expiring = (count: number, atMs: number): string => `${count} expire at ${javaDate(atMs)}:`;
 

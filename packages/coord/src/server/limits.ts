@@ -13,6 +13,22 @@ export const WATCHES_PER_CONNECTION_MAX = 1_000_000;
  */
 export const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
 
+/** The same of all connections together that have more than SLOW_READER_BYTES each. */
+export const UNSENT_BYTES_TOTAL_MAX = 512 * 1024 * 1024;
+
+/** A connection with fewer unread bytes is not looked at. */
+export const SLOW_READER_BYTES = 64 * 1024;
+
+/**
+ * A client that comes back sets all its watches again with requests that may be longer than others:
+ * older clients put them all into one, and would be locked out for ever by a limit that is made for
+ * data (ZOOKEEPER-706).
+ */
+export const SET_WATCHES_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The results of one multiRead: many small questions can have long answers. */
+export const MULTI_READ_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Request bytes that wait for the log or behind a write, of all connections together, before reading stops. */
 export const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
 

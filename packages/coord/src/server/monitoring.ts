@@ -1,39 +1,89 @@
 /**
- * What `mntr`, `conf` and their like are answered from: the server's parts, read when asked.
+ * What the words, the admin pages and the metrics are answered from: the server's parts, read when
+ * somebody asks.
  */
-import type { Disk } from '@odradek/runtime';
+import {
+  type Clock,
+  Counter,
+  type Disk,
+  Gauge,
+  type Meters,
+  type Metrics,
+  Summary,
+} from '@odradek/runtime';
 import type { SessionTable } from '../core/session/session-table.ts';
+import { counterOf, usedShareOf } from '../core/transaction/number-spaces.ts';
 import type { Tree } from '../core/tree/tree.ts';
 import { each } from '../core/watch/watch-index.ts';
 import type { WatchTable } from '../core/watch/watch-table.ts';
+import type { TransactionLog } from '../storage/types.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { Admission } from './admission.ts';
 import type { ClientConnection } from './client-connection.ts';
-import { type ServerInfo, VERSION } from './four-letter-words.ts';
 import { openFiles } from './host-facts.ts';
+import { ensembleMetrics, gaugeMetrics, ownMetrics, quotaMetrics } from './metrics-table.ts';
 import type { LastZxid } from './outbox.ts';
-import type { ServerStats } from './server-stats.ts';
+import {
+  type ConnectionInfo,
+  type DueConnections,
+  type Named,
+  type ServerInfo,
+  VERSION,
+} from './server-info.ts';
+import { decimals, type ServerStats } from './server-stats.ts';
+import type { SlowReaders } from './slow-readers.ts';
+
+/** What the original begins with: requests, sessions, warnings. */
+const DEFAULT_TRACE_MASK = 306n;
 
 export interface MonitoredParts {
+  readonly clock: Clock;
   readonly tree: Tree;
   readonly sessions: SessionTable;
   readonly watches: WatchTable<ClientConnection>;
   readonly stats: ServerStats;
   readonly admission: Admission;
   readonly acceptor: Acceptor;
+  readonly slowReaders: SlowReaders;
+  readonly log: TransactionLog;
   readonly lastZxid: LastZxid;
-  /** Since the start. */
-  uptimeMs(): number;
+  readonly metrics: Metrics;
   readonly disk: Disk;
-  readonly configuration: () => Promise<readonly (readonly [string, string | number])[]>;
-  readonly environment: readonly (readonly [string, string])[];
+  readonly startedAtMs: number;
+  readonly configuration: ServerInfo['configuration'];
+  readonly initialConfiguration: string;
+  readonly environment: ServerInfo['environment'];
   readonly dueSessions: ServerInfo['dueSessions'];
   readonly folderSizes: ServerInfo['folderSizes'];
+  readonly lastSnapshot: () => ServerInfo['lastSnapshot'];
 }
 
-export function serverInfo(parts: MonitoredParts): ServerInfo {
-  const { tree, stats, admission, acceptor, lastZxid } = parts;
+export interface Monitoring {
+  readonly info: ServerInfo;
+  /** To be called before the metrics are rendered: brings those up to date that are not counted. */
+  refresh(): Promise<void>;
+}
+
+export function monitor(parts: MonitoredParts): Monitoring {
+  const { metrics } = parts;
+  const meters: FixedMeters = {
+    ...metrics.declare(gaugeMetrics),
+    ...metrics.declare(quotaMetrics),
+    ...metrics.declare(ownMetrics),
+  };
+  metrics.declare(ensembleMetrics);
+  const refresh = (): Promise<void> => refreshMeters(parts, meters);
+  return { info: serverInfo(parts, refresh), refresh };
+}
+
+type FixedMeters = Meters<typeof gaugeMetrics> &
+  Meters<typeof quotaMetrics> &
+  Meters<typeof ownMetrics>;
+
+function serverInfo(parts: MonitoredParts, refresh: () => Promise<void>): ServerInfo {
+  const { tree, stats, admission, acceptor, lastZxid, clock } = parts;
   return {
+    traceMask: DEFAULT_TRACE_MASK,
     get packetsReceived() {
       return stats.packetsReceived;
     },
@@ -44,20 +94,41 @@ export function serverInfo(parts: MonitoredParts): ServerInfo {
     get outstandingCount() {
       return admission.count;
     },
+    get authFailures() {
+      return stats.authFailures;
+    },
+    get slowSyncs() {
+      return stats.slowSyncs;
+    },
+    get responseBytes() {
+      const { lastResponseBytes: last, minResponseBytes: min, maxResponseBytes: max } = stats;
+      return { last, min, max };
+    },
     get zxid() {
       return lastZxid.value;
     },
     get nodeCount() {
       return tree.nodeCount;
     },
+    get uptimeMs() {
+      return clock.now() - parts.startedAtMs;
+    },
     get connections() {
       return [...acceptor.connections];
     },
-    monitored: () => monitored(parts),
+    get lastSnapshot() {
+      return parts.lastSnapshot();
+    },
+    async monitored() {
+      await refresh();
+      return monitored(parts);
+    },
     configuration: parts.configuration,
-    environment: () => parts.environment,
+    initialConfiguration: parts.initialConfiguration,
+    environment: parts.environment,
     watches: () => watchInfo(parts),
     dueSessions: parts.dueSessions,
+    dueConnections: () => dueConnections(parts),
     ephemerals: () => [...tree.ephemeralOwners()].map(([id, paths]) => [id, [...paths]] as const),
     folderSizes: parts.folderSizes,
     resetStats: () => stats.reset(),
@@ -70,7 +141,8 @@ function watchInfo({ watches, acceptor }: MonitoredParts): ReturnType<ServerInfo
   for (const index of [watches.data, watches.persistent]) {
     for (const [path, watchers] of index.paths()) {
       const ids = byPath.get(path) ?? [];
-      for (const { sessionId } of each(watchers)) if (!ids.includes(sessionId)) ids.push(sessionId);
+      const known = new Set(ids);
+      for (const { sessionId } of each(watchers)) if (!known.has(sessionId)) ids.push(sessionId);
       byPath.set(path, ids);
     }
   }
@@ -84,52 +156,164 @@ function watchInfo({ watches, acceptor }: MonitoredParts): ReturnType<ServerInfo
   };
 }
 
-/** The fixed block first and in the original's order: agents and dashboards know it. */
-async function monitored({
-  disk,
-  tree,
-  sessions,
-  watches,
-  stats,
-  admission,
+/** Connections end with their session, or when they have not made one in time. */
+function dueConnections({
   acceptor,
-  uptimeMs,
-}: MonitoredParts): Promise<readonly (readonly [string, string | number])[]> {
-  const files = await openFiles(disk);
-  const { latency } = stats;
-  return [
-    ['version', VERSION],
-    ['server_state', 'standalone'],
-    ['ephemerals_count', tree.ephemeralCount],
-    ['num_alive_connections', acceptor.connections.size],
-    ['avg_latency', latency.average],
-    ['outstanding_requests', admission.count],
-    ['znode_count', tree.nodeCount],
-    ['global_sessions', sessions.size],
-    ['non_mtls_remote_conn_count', 0],
-    ['last_client_response_size', stats.lastResponseBytes],
-    ['packets_sent', stats.packetsSent],
-    ['packets_received', stats.packetsReceived],
-    ['max_client_response_size', stats.maxResponseBytes],
-    ['connection_drop_probability', '0.0'],
-    ['watch_count', watches.size],
-    ['auth_failed_count', stats.authFailures],
-    ['min_latency', latency.minMs],
-    ...(files === null ? [] : [['max_file_descriptor_count', files.max] as const]),
-    ['approximate_data_size', tree.dataSizeBytes],
-    ...(files === null ? [] : [['open_file_descriptor_count', files.count] as const]),
-    ['local_sessions', 0],
-    ['uptime', Math.floor(uptimeMs())],
-    ['max_latency', latency.maxMs],
-    ['outstanding_tls_handshake', 0],
-    ['min_client_response_size', stats.minResponseBytes],
-    ['non_mtls_local_conn_count', 0],
-    ['proposal_count', stats.proposals],
-    ['commit_count', stats.commits],
-    ['snap_count', stats.snapshots],
-    ['bytes_received_count', stats.bytesReceived],
-    ['connection_request_count', stats.connectionsAccepted],
-    ['connection_rejected', stats.connectionsRejected],
-    ['stale_sessions_expired', stats.staleSessionsExpired],
-  ];
+  clock,
+  dueSessions,
+}: MonitoredParts): readonly DueConnections[] {
+  const dueOf = new Map(dueSessions().flatMap(({ atMs, ids }) => ids.map((id) => [id, atMs])));
+  const toWallMs = clock.wallTime() - clock.now();
+  const byTime = new Map<number, ConnectionInfo[]>();
+  for (const connection of acceptor.connections) {
+    const atMs = dueOf.get(connection.sessionId) ?? Math.round(connection.deadlineMs + toWallMs);
+    const own = byTime.get(atMs);
+    if (own === undefined) byTime.set(atMs, [connection]);
+    else own.push(connection);
+  }
+  return [...byTime]
+    .sort(([a], [b]) => a - b)
+    .map(([atMs, connections]) => ({ atMs, connections }));
+}
+
+async function refreshMeters(parts: MonitoredParts, meters: FixedMeters): Promise<void> {
+  const { tree, sessions, watches, stats, admission, acceptor, slowReaders, clock } = parts;
+  const files = await openFiles(parts.disk);
+  meters.znode_count.set(tree.nodeCount);
+  meters.ephemerals_count.set(tree.ephemeralCount);
+  meters.approximate_data_size.set(tree.dataSizeBytes);
+  meters.watch_count.set(watches.size);
+  meters.num_alive_connections.set(acceptor.connections.size);
+  meters.outstanding_requests.set(admission.count);
+  meters.global_sessions.set(sessions.size);
+  meters.local_sessions.set(sessions.localSize);
+  meters.avg_latency.set(stats.latency.averageMs);
+  meters.min_latency.set(stats.latency.minMs);
+  meters.max_latency.set(stats.latency.maxMs);
+  meters.packets_received.set(stats.packetsReceived);
+  meters.packets_sent.set(stats.packetsSent);
+  meters.last_client_response_size.set(stats.lastResponseBytes);
+  meters.min_client_response_size.set(stats.minResponseBytes);
+  meters.max_client_response_size.set(stats.maxResponseBytes);
+  meters.auth_failed_count.set(stats.authFailures);
+  meters.uptime.set(Math.floor(clock.now() - parts.startedAtMs));
+  meters.open_file_descriptor_count.set(files?.count ?? -1);
+  meters.max_file_descriptor_count.set(files?.max ?? -1);
+  refreshQuotas(tree, meters);
+  meters.odradek_zxid_counter_used_ratio.set(usedShareOf(counterOf(parts.lastZxid.value)));
+  meters.odradek_sequence_number_max.set(tree.creationCountMax);
+  meters.odradek_log_pending_bytes.set(parts.log.pendingBytes);
+  meters.odradek_slow_readers.set(slowReaders.count);
+  meters.odradek_slow_reader_bytes.set(slowReaders.totalBytes);
+  meters.odradek_slow_readers_closed_total.readFrom(() => slowReaders.closedCount);
+  meters.odradek_watched_paths.set(watches.pathCount);
+}
+
+/** Several quotas below one namespace are added up. */
+function refreshQuotas({ quotas }: Tree, meters: FixedMeters): void {
+  const {
+    quota_count_limit_per_namespace: countLimit,
+    quota_bytes_limit_per_namespace: bytesLimit,
+    quota_count_usage_per_namespace: countUsage,
+    quota_bytes_usage_per_namespace: bytesUsage,
+  } = meters;
+  for (const gauge of [countLimit, bytesLimit, countUsage, bytesUsage]) gauge.clear();
+  for (const { path, limits, usage } of quotas.all()) {
+    const key = namespaceOf(path);
+    const count = limits.countHard >= 0 ? limits.countHard : limits.count;
+    const bytes = limits.bytesHard >= 0 ? limits.bytesHard : limits.bytes;
+    if (count >= 0) countLimit.of(key).add(count);
+    if (bytes >= 0) bytesLimit.of(key).add(bytes);
+    if (usage === null) continue;
+    countUsage.of(key).add(usage.count);
+    bytesUsage.of(key).add(usage.bytes);
+  }
+}
+
+/** The first segment of a path. */
+export const namespaceOf = (path: string): string => path.split('/')[1] ?? '';
+
+/** The fixed block first and in the original's order: agents and dashboards know it. */
+function monitored({ metrics, stats }: MonitoredParts): readonly Named[] {
+  const fixed = fixedBlock
+    .map((name): Named | null => {
+      if (name === 'version') return [name, VERSION];
+      if (name === 'server_state') return [name, 'standalone'];
+      if (name === 'avg_latency') return [name, stats.latency.average];
+      if (name === 'connection_drop_probability') return [name, '0.0'];
+      const value = metrics.valueOf(name);
+      return value === null || (value < 0 && name.includes('descriptor')) ? null : [name, value];
+    })
+    .filter((line) => line !== null);
+  return [...fixed, ...counted(metrics)];
+}
+
+const fixedBlock = [
+  'version',
+  'server_state',
+  'ephemerals_count',
+  'num_alive_connections',
+  'avg_latency',
+  'outstanding_requests',
+  'znode_count',
+  'global_sessions',
+  'non_mtls_remote_conn_count',
+  'last_client_response_size',
+  'packets_sent',
+  'packets_received',
+  'max_client_response_size',
+  'connection_drop_probability',
+  'watch_count',
+  'auth_failed_count',
+  'min_latency',
+  'max_file_descriptor_count',
+  'approximate_data_size',
+  'open_file_descriptor_count',
+  'local_sessions',
+  'uptime',
+  'max_latency',
+  'outstanding_tls_handshake',
+  'min_client_response_size',
+  'non_mtls_local_conn_count',
+] as const;
+
+const alreadyShown: ReadonlySet<string> = new Set<string>([
+  ...fixedBlock,
+  ...Object.keys(gaugeMetrics),
+]);
+
+/** Shares whose values an advanced summary has in `mntr`, with their names there. */
+const percentiles = [
+  ['p50', 0.5],
+  ['p95', 0.95],
+  ['p99', 0.99],
+  ['p999', 0.999],
+] as const;
+
+/** Everything else, in the original's spelling of counters, sets and summaries. */
+function* counted(metrics: Metrics): IterableIterator<Named> {
+  for (const { name, definition, series } of metrics.all()) {
+    if (alreadyShown.has(name)) continue;
+    for (const { values, series: one } of series) {
+      const full = [...values, name].join('_');
+      if (one instanceof Counter || one instanceof Gauge) {
+        yield [full, one.value];
+      } else if (one instanceof Summary && definition.kind === 'summary') {
+        yield* spread(full, one, definition.quantiles.length > 1);
+      }
+    }
+  }
+}
+
+function* spread(name: string, summary: Summary, isAdvanced: boolean): IterableIterator<Named> {
+  yield [`avg_${name}`, decimals(summary.average)];
+  yield [`min_${name}`, Math.floor(summary.min)];
+  yield [`max_${name}`, Math.floor(summary.max)];
+  yield [`cnt_${name}`, summary.count];
+  yield [`sum_${name}`, Math.round(summary.sum)];
+  if (!isAdvanced) return;
+  const values = summary.quantiles(percentiles.map(([, share]) => share));
+  for (const [index, [prefix]] of percentiles.entries()) {
+    yield [`${prefix}_${name}`, Math.floor(values[index] ?? 0)];
+  }
 }

@@ -47,18 +47,21 @@ import type { Tree } from '../core/tree/tree.ts';
 import { catchUp, type HeldWatches } from '../core/watch/catch-up.ts';
 import type { WatchKind, WatchTable } from '../core/watch/watch-table.ts';
 import { shownUser } from './authentication.ts';
-import { WATCHES_PER_CONNECTION_MAX } from './limits.ts';
+import { MULTI_READ_BYTES_MAX, WATCHES_PER_CONNECTION_MAX } from './limits.ts';
 import { eventFrame } from './notifications.ts';
 import type { Outbox } from './outbox.ts';
 
 const STAT_BYTES = 68;
 const LENGTH_BYTES = 4;
+const HEADER_BYTES = 16;
 
 /** Who reads. The object itself is what watches are registered for. */
 export interface ReadingClient {
   readonly outbox: Outbox;
   readonly sessionId: bigint;
   readonly identities: readonly Identity[];
+  /** The longest answer with data or names that it is to get, header included. */
+  readonly replyBytesMax: number;
 }
 
 export interface ReadParts<Client extends ReadingClient> {
@@ -117,7 +120,7 @@ export class Reads<Client extends ReadingClient> {
       case opCodes.getAcl:
         return this.#getAcl(client, xid, reader);
       case opCodes.multiRead:
-        return outbox.chunks(xid, 0, this.#multiRead(client, reader));
+        return this.#multiRead(client, xid, reader);
       case opCodes.setWatches: {
         const held = setWatchesRequest.decodeFrom(reader);
         return this.#setWatches(client, xid, {
@@ -137,6 +140,7 @@ export class Reads<Client extends ReadingClient> {
         const prefix = getEphemeralsRequest.decodeFrom(reader).prefixPath ?? '';
         const own = [...this.#tree.ephemeralsOf(client.sessionId)];
         const ephemerals = own.filter((path) => path.startsWith(prefix));
+        if (!namesFit(client, ephemerals, 0)) return errors.MARSHALLING_ERROR;
         return outbox.reply(xid, getEphemeralsResponse, { ephemerals });
       }
       case opCodes.getAllChildrenNumber: {
@@ -186,8 +190,9 @@ export class Reads<Client extends ReadingClient> {
     const { path, watch } = getDataRequest.decodeFrom(reader);
     const node = this.#readable(client, path);
     if (typeof node === 'number') return node;
-    if (watch) this.#watch('data', node.path, client);
     const bodyBytes = LENGTH_BYTES + node.dataLength + STAT_BYTES;
+    if (!fits(client, bodyBytes)) return errors.MARSHALLING_ERROR;
+    if (watch) this.#watch('data', node.path, client);
     return client.outbox.sized(xid, getDataResponse, node, bodyBytes);
   }
 
@@ -208,16 +213,20 @@ export class Reads<Client extends ReadingClient> {
     const { path, watch } = getChildrenRequest.decodeFrom(reader);
     const node = this.#readable(client, path);
     if (typeof node === 'number') return node;
+    const children = namesOf(node);
+    if (!namesFit(client, children, 0)) return errors.MARSHALLING_ERROR;
     if (watch) this.#watch('child', node.path, client);
-    return client.outbox.reply(xid, getChildrenResponse, { children: namesOf(node) });
+    return client.outbox.reply(xid, getChildrenResponse, { children });
   }
 
   #getChildren2(client: Client, xid: number, reader: Reader): Outcome {
     const { path, watch } = getChildren2Request.decodeFrom(reader);
     const node = this.#readable(client, path);
     if (typeof node === 'number') return node;
+    const children = namesOf(node);
+    if (!namesFit(client, children, STAT_BYTES)) return errors.MARSHALLING_ERROR;
     if (watch) this.#watch('child', node.path, client);
-    const body = { children: namesOf(node), stat: node };
+    const body = { children, stat: node };
     return client.outbox.reply(xid, getChildren2Response, body);
   }
 
@@ -232,8 +241,9 @@ export class Reads<Client extends ReadingClient> {
   }
 
   /** All results are of one moment: nothing else runs in between. */
-  #multiRead(client: Client, reader: Reader): Buffer[] {
+  #multiRead(client: Client, xid: number, reader: Reader): Outcome {
     const writer = new Writer();
+    const bytesMax = Math.min(MULTI_READ_BYTES_MAX, client.replyBytesMax - HEADER_BYTES);
     for (;;) {
       const { type, done } = multiHeader.decodeFrom(reader);
       if (done) break;
@@ -251,9 +261,10 @@ export class Reads<Client extends ReadingClient> {
         if (isData) getDataResponse.encodeInto(writer, node);
         else getChildrenResponse.encodeInto(writer, { children: namesOf(node) });
       }
+      if (writer.sizeBytes > bytesMax) return errors.MARSHALLING_ERROR;
     }
     multiHeader.encodeInto(writer, multiEnd);
-    return writer.finish();
+    return client.outbox.chunks(xid, 0, writer.finish());
   }
 
   #setWatches(client: Client, xid: number, held: HeldWatches): Outcome {
@@ -293,6 +304,17 @@ export class Reads<Client extends ReadingClient> {
 
 const namesOf = (node: Node): readonly string[] =>
   node.children === null ? [] : [...node.children];
+
+const fits = ({ replyBytesMax }: ReadingClient, bodyBytes: number): boolean =>
+  HEADER_BYTES + bodyBytes <= replyBytesMax;
+
+/** Whether a list of names with `moreBytes` behind it is not too long; nearly always nobody limits it. */
+function namesFit(client: ReadingClient, names: readonly string[], moreBytes: number): boolean {
+  if (client.replyBytesMax === Number.POSITIVE_INFINITY) return true;
+  let bodyBytes = LENGTH_BYTES + moreBytes;
+  for (const name of names) bodyBytes += LENGTH_BYTES + Buffer.byteLength(name);
+  return fits(client, bodyBytes);
+}
 
 const sizeOf = (held: HeldWatches): number =>
   held.dataWatches.length +

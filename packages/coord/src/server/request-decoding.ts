@@ -11,6 +11,7 @@ import {
   multiHeader,
   opCodes,
   type Reader,
+  reconfigRequest,
   setAclRequest,
   setDataRequest,
   zookeeperErrorCodes,
@@ -28,10 +29,6 @@ const EMPTY = Buffer.alloc(0);
 const single: readonly number[] = [];
 const undecodable: DecodedWrite = {
   request: { kind: 'refused', wire: zookeeperErrorCodes.MARSHALLING_ERROR },
-  resultTypes: single,
-};
-const reconfigDisabled: DecodedWrite = {
-  request: { kind: 'refused', wire: zookeeperErrorCodes.RECONFIG_DISABLED },
   resultTypes: single,
 };
 const closeSession: DecodedWrite = { request: { kind: 'closeSession' }, resultTypes: single };
@@ -58,9 +55,14 @@ export function isWrite(opCode: number): boolean {
 /** Reads a write. A body that does not read as what it should be comes out as a refused request. */
 export function decodeWrite(opCode: number, reader: Reader): DecodedWrite {
   if (opCode === opCodes.closeSession) return closeSession;
-  if (opCode === opCodes.reconfig) return reconfigDisabled;
   try {
     if (opCode === opCodes.multi) return decodeMulti(reader);
+    if (opCode === opCodes.reconfig) {
+      return {
+        request: { kind: 'reconfig', ...reconfigRequest.decodeFrom(reader) },
+        resultTypes: single,
+      };
+    }
     const request =
       opCode === opCodes.setAcl ? decodeSetAcl(reader) : decodeOperation(opCode, reader);
     return request === null ? undecodable : { request, resultTypes: single };

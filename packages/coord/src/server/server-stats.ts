@@ -1,6 +1,9 @@
 /**
- * What the four-letter words tell of the server's work: plain counters, added to on the hot path.
+ * What the server counts of its work: plain fields, added to on the hot path, read when somebody
+ * looks at the metrics or says a four-letter word.
  */
+import type { Meters, Metrics } from '@odradek/runtime';
+import { countedMetrics } from './metrics-table.ts';
 
 /** A connection or the whole server: how long requests took, in ms. */
 export class LatencyStats {
@@ -31,12 +34,20 @@ export class LatencyStats {
     return Math.floor(this.#maxMs);
   }
 
+  get averageMs(): number {
+    return this.#count === 0 ? 0 : this.#sumMs / this.#count;
+  }
+
   /** With up to four decimals and at least one, as the original prints it. */
   get average(): string {
-    const average =
-      this.#count === 0 ? 0 : Math.round((this.#sumMs / this.#count) * 10_000) / 10_000;
-    return Number.isInteger(average) ? `${average}.0` : String(average);
+    return decimals(this.averageMs);
   }
+}
+
+/** A number with up to four decimals and at least one, as Java prints it. */
+export function decimals(value: number): string {
+  const rounded = Math.round(value * 10_000) / 10_000;
+  return Number.isInteger(rounded) ? `${rounded}.0` : String(rounded);
 }
 
 export class ServerStats {
@@ -44,20 +55,51 @@ export class ServerStats {
   packetsReceived = 0;
   packetsSent = 0;
   bytesReceived = 0;
+  responseBytes = 0;
+  watchBytes = 0;
   authFailures = 0;
   connectionsRejected = 0;
   connectionsAccepted = 0;
+  /** Closed because of what their peers did or left undone. */
+  connectionsDropped = 0;
+  handshakesMissed = 0;
+  revalidations = 0;
   staleSessionsExpired = 0;
   proposals = 0;
   commits = 0;
-  snapshots = 0;
+  /** Syncs of the log that took longer than the configured threshold. */
+  slowSyncs = 0;
   /** -1 until there was one. */
   lastResponseBytes = -1;
   minResponseBytes = -1;
   maxResponseBytes = -1;
+  readonly meters: Meters<typeof countedMetrics>;
+  readonly readLatency: Meters<typeof countedMetrics>['readlatency'];
+  readonly updateLatency: Meters<typeof countedMetrics>['updatelatency'];
+
+  constructor(metrics: Metrics) {
+    const meters = metrics.declare(countedMetrics);
+    this.meters = meters;
+    this.readLatency = meters.readlatency;
+    this.updateLatency = meters.updatelatency;
+    meters.bytes_received_count.readFrom(() => this.bytesReceived);
+    meters.response_bytes.readFrom(() => this.responseBytes);
+    meters.watch_bytes.readFrom(() => this.watchBytes);
+    meters.connection_request_count.readFrom(() => this.connectionsAccepted);
+    meters.connection_rejected.readFrom(() => this.connectionsRejected);
+    meters.connection_drop_count.readFrom(() => this.connectionsDropped);
+    meters.connection_revalidate_count.readFrom(() => this.revalidations);
+    meters.sessionless_connections_expired.readFrom(() => this.handshakesMissed);
+    meters.stale_sessions_expired.readFrom(() => this.staleSessionsExpired);
+    meters.proposal_count.readFrom(() => this.proposals);
+    meters.prep_processor_request_queued.readFrom(() => this.proposals);
+    meters.sync_processor_request_queued.readFrom(() => this.proposals);
+    meters.commit_count.readFrom(() => this.commits);
+  }
 
   sent(sizeBytes: number): void {
     this.packetsSent += 1;
+    this.responseBytes += sizeBytes;
     this.lastResponseBytes = sizeBytes;
     if (sizeBytes > this.maxResponseBytes) this.maxResponseBytes = sizeBytes;
     if (this.minResponseBytes === -1 || sizeBytes < this.minResponseBytes) {
@@ -70,5 +112,10 @@ export class ServerStats {
     this.latency.reset();
     this.packetsReceived = 0;
     this.packetsSent = 0;
+    this.lastResponseBytes = -1;
+    this.minResponseBytes = -1;
+    this.maxResponseBytes = -1;
+    this.readLatency.reset();
+    this.updateLatency.reset();
   }
 }

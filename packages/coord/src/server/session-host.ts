@@ -4,6 +4,7 @@
  * What a session is stands in core/session; here the machine that judges silence is given time, and
  * each session knows the connection it has at present.
  */
+import { createFlags } from '@odradek/protocol';
 import { drive, type Environment, type Log, type Tick } from '@odradek/runtime';
 import { type Lease, SessionExpiry } from '../core/session/expiry.ts';
 import {
@@ -14,7 +15,7 @@ import {
 import type { Preparer, Requester } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
-import type { DueSessions } from './four-letter-words.ts';
+import type { DueSessions } from './server-info.ts';
 import type { ServerStats } from './server-stats.ts';
 import type { Waiter } from './write-path.ts';
 
@@ -32,6 +33,14 @@ export interface HeldSession {
   readonly lease: Lease;
 }
 
+/** Sessions that only this server knows (zoo.cfg's localSessions...). */
+export interface LocalSessionOptions {
+  /** Whether new sessions are local. */
+  readonly isEnabled: boolean;
+  /** Whether a local session becomes a global one when it wants to own nodes. */
+  readonly mayUpgrade: boolean;
+}
+
 export interface SessionHostParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'log'>;
   readonly sessions: SessionTable;
@@ -39,6 +48,9 @@ export interface SessionHostParts {
   readonly tickMs: number;
   readonly serverId: number;
   readonly stats: ServerStats;
+  readonly localSessions: LocalSessionOptions;
+  /** A session is no more. */
+  ended(sessionId: bigint): void;
   submit(request: WriteRequest, requester: Requester, waiter: Waiter | null): void;
 }
 
@@ -50,6 +62,8 @@ export class SessionHost {
   readonly #connections = new Map<bigint, SessionConnection>();
   /** Told once the session has ended for good. */
   readonly #afterEnd = new Map<bigint, (() => void)[]>();
+  /** Local sessions whose transaction is on its way. */
+  readonly #upgrading = new Set<bigint>();
   #nextId: bigint;
   #isStopped = false;
 
@@ -87,15 +101,21 @@ export class SessionHost {
       .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
   }
 
-  /** Makes a session; `opened` is called once its transaction is applied. */
+  /** Makes a session; `opened` is called once its transaction is applied, if it takes one. */
   open(
     connection: SessionConnection,
     timeoutMs: number,
     opened: (session: HeldSession) => void,
   ): void {
-    const { environment, submit } = this.#parts;
+    const { environment, sessions, localSessions, submit } = this.#parts;
     const id = this.#newId();
     const password = environment.random.bytes(PASSWORD_BYTES);
+    if (localSessions.isEnabled) {
+      sessions.openLocal({ id, timeoutMs, password });
+      this.#connections.set(id, connection);
+      opened({ id, password, timeoutMs, lease: this.#lease(id, timeoutMs) });
+      return;
+    }
     const requester = { sessionId: id, identities: [] };
     submit({ kind: 'createSession', timeoutMs, password }, requester, {
       complete: () => {
@@ -133,6 +153,35 @@ export class SessionHost {
     answer({ id, password: session.password, timeoutMs, lease: this.#lease(id, timeoutMs) });
   }
 
+  /** Whether the session is known to this server only, and is not about to be known to all. */
+  isLocal(id: bigint): boolean {
+    return this.#parts.sessions.isLocal(id) && !this.#upgrading.has(id);
+  }
+
+  /**
+   * To be called before a write is submitted: makes a global session of a local one that wants to own nodes.
+   * @returns false when it may not have them
+   */
+  admit(request: WriteRequest, sessionId: bigint): boolean {
+    const { sessions, localSessions, submit } = this.#parts;
+    if (sessions.localSize === 0 || !this.isLocal(sessionId) || !makesEphemeral(request))
+      return true;
+    const session = sessions.get(sessionId);
+    if (session === undefined || !localSessions.mayUpgrade) return false;
+    this.#upgrading.add(sessionId);
+    const { password } = session;
+    // As it was negotiated last: a renewal may have changed it.
+    const timeoutMs = this.#expiry.timeoutOf(sessionId) ?? session.timeoutMs;
+    submit({ kind: 'createSession', timeoutMs, password }, { sessionId, identities: [] }, null);
+    return true;
+  }
+
+  /** Ends a local session whose client said good-bye; everything it wrote is applied. */
+  closeLocal(id: bigint): void {
+    if (!this.#parts.sessions.closeLocal(id)) return;
+    this.#ended(id);
+  }
+
   /** The connection is gone; its session stays until it ends or expires. */
   forget(id: bigint, connection: SessionConnection): void {
     if (this.#connections.get(id) === connection) this.#connections.delete(id);
@@ -141,15 +190,21 @@ export class SessionHost {
   /** To be told of every applied transaction, after the one who waits for it. */
   applied({ sessionId, change }: TransactionRecord): void {
     if (change.kind === 'createSession') {
+      this.#upgrading.delete(sessionId);
       // Its connection may be gone already: then nobody takes it up and it expires.
       this.#lease(sessionId, change.timeoutMs);
     } else if (change.kind === 'closeSession') {
-      this.#expiry.forget(sessionId);
-      this.#connections.get(sessionId)?.leave('the session has ended');
-      this.#connections.delete(sessionId);
-      for (const told of this.#afterEnd.get(sessionId) ?? []) told();
-      this.#afterEnd.delete(sessionId);
+      this.#ended(sessionId);
     }
+  }
+
+  #ended(sessionId: bigint): void {
+    this.#expiry.forget(sessionId);
+    this.#parts.ended(sessionId);
+    this.#connections.get(sessionId)?.leave('the session has ended');
+    this.#connections.delete(sessionId);
+    for (const told of this.#afterEnd.get(sessionId) ?? []) told();
+    this.#afterEnd.delete(sessionId);
   }
 
   #lease(id: bigint, timeoutMs: number): Lease {
@@ -163,6 +218,10 @@ export class SessionHost {
     const { stats, submit } = this.#parts;
     stats.staleSessionsExpired += 1;
     this.#log.info('session expired', { session: `0x${sessionId.toString(16)}` });
+    if (this.isLocal(sessionId)) {
+      this.closeLocal(sessionId);
+      return;
+    }
     submit({ kind: 'closeSession' }, { sessionId, identities: [] }, null);
   }
 
@@ -174,3 +233,12 @@ export class SessionHost {
     return id;
   }
 }
+
+/** Whether a write would leave a node that ends with its session. */
+function makesEphemeral(request: WriteRequest): boolean {
+  if (request.kind === 'multi') return request.operations.some(makesEphemeral);
+  return request.kind === 'create' && request.variant === 'create' && isEphemeral(request.flags);
+}
+
+const isEphemeral = (flags: number): boolean =>
+  flags === createFlags.ephemeral || flags === createFlags.ephemeralSequential;

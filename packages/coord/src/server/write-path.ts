@@ -15,6 +15,7 @@ import { InvariantViolation } from '@odradek/runtime';
 import { Fifo } from '../core/fifo.ts';
 import type { SessionTable } from '../core/session/session-table.ts';
 import { type Applied, apply, type MutationListener } from '../core/transaction/apply.ts';
+import { nextZxid } from '../core/transaction/number-spaces.ts';
 import type { Preparer, Requester } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
@@ -27,6 +28,12 @@ import type { ServerStats } from './server-stats.ts';
 export interface Replication {
   /** @param committed called in order of proposing, never from within this call */
   propose(record: Uint8Array, zxid: bigint, committed: () => void): void;
+  /**
+   * Asks whether this server has applied everything that anybody was told of before this call. Alone
+   * it always has; in an ensemble it takes a word from a quorum.
+   * @param confirmed called in the order of asking; may be called from within this call
+   */
+  confirm(confirmed: () => void): void;
 }
 
 /** Who waits for a transaction. */
@@ -73,10 +80,15 @@ export class WritePath {
     return this.#proposals.length;
   }
 
+  /** Calls back once everything that anybody was told of before this call is applied here. */
+  confirm(confirmed: () => void): void {
+    this.#parts.replication.confirm(confirmed);
+  }
+
   /** Starts a write on its way. `waiter` is called back later, never from within this call. */
   submit(request: WriteRequest, requester: Requester, waiter: Waiter | null): void {
     const { preparer, clock, replication, stats } = this.#parts;
-    const zxid = this.#proposedZxid + 1n;
+    const zxid = nextZxid(this.#proposedZxid);
     const change = preparer.prepare(request, requester, zxid);
     const record = { zxid, timeMs: clock.wallTime(), sessionId: requester.sessionId, change };
     this.#proposedZxid = zxid;

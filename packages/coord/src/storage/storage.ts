@@ -170,6 +170,7 @@ class DiskStorage implements Storage {
       writer,
       lastZxid: recovered.lastZxid,
       onFailure: (error) => options.onFailure(error),
+      onSync: (syncMs, records) => options.onSync?.(syncMs, records),
       onDurable: (records, bytes) => this.#count(records, bytes),
     });
     this.#purgeNow();

@@ -25,6 +25,8 @@ export interface GroupCommitOptions {
   /** The last zxid there is. */
   readonly lastZxid: bigint;
   readonly onFailure: (error: OdradekError) => void;
+  /** Told how long a sync took, and for how many records. */
+  readonly onSync?: (syncMs: number, records: number) => void;
   /** Told how much became durable. */
   readonly onDurable: (records: number, payloadBytes: number) => void;
 }
@@ -158,6 +160,7 @@ export class GroupCommitLog implements TransactionLog {
     const beganAt = clock.now();
     await writer.sync();
     const syncMs = clock.now() - beganAt;
+    this.#options.onSync?.(syncMs, group.length);
     if (syncMs < settings.slowSyncMs) return;
     log.warn('the disk is slow: a sync of the transaction log took long', {
       syncMs: Math.round(syncMs),

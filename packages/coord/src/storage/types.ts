@@ -25,6 +25,8 @@ export interface StorageOptions {
    * acknowledged any more, now or later; the server must stop serving writes.
    */
   onFailure(error: OdradekError): void;
+  /** A group was made durable; for metrics. */
+  onSync?(syncMs: number, records: number): void;
 }
 
 /** All limits of the storage, by name and unit. */

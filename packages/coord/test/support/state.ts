@@ -27,6 +27,9 @@ export class State {
     this.preparer = new Preparer(this.tree, this.sessions, {
       skipAcl: false,
       extendedTypes: false,
+      enforceQuota: false,
+      reconfigEnabled: false,
+      notices: { quotaExceeded() {}, sequenceReached() {} },
       ...options,
     });
     this.openSession(SESSION);

@@ -13,26 +13,31 @@ export const JUTE_MAX_BUFFER_BYTES = 0xfffff;
 
 const LENGTH_BYTES = 4;
 const XID_BYTES = 4;
+const OP_CODE_BYTES = 4;
 /** xid and operation code, which every request begins with. */
-const REQUEST_HEADER_BYTES = 8;
+const REQUEST_HEADER_BYTES = XID_BYTES + OP_CODE_BYTES;
 const NOTHING = Buffer.alloc(0);
 
-/** How long, in bytes, a request of this operation may be although it is over the general limit. */
-export type LargerLimit = (opCode: number) => number;
+/** Requests that may be longer than the general limit. */
+export interface LargerFrames {
+  /** Of any of them, at present. */
+  readonly maxBytes: number;
+  mayBeLarger(opCode: number): boolean;
+}
 
 export class JuteFrameSplitter {
   readonly #maxFrameBytes: number;
-  readonly #largerLimit: LargerLimit | null;
+  readonly #larger: LargerFrames | null;
   #chunk: Buffer = NOTHING;
   #position = 0;
   /** A frame that began in an earlier chunk. */
   #partial: Buffer | null = null;
   #filledBytes = 0;
 
-  /** @param largerLimit asked when a frame is over `maxFrameBytes` */
-  constructor(maxFrameBytes = JUTE_MAX_BUFFER_BYTES, largerLimit: LargerLimit | null = null) {
+  /** @param larger asked when a frame is over `maxFrameBytes` */
+  constructor(maxFrameBytes = JUTE_MAX_BUFFER_BYTES, larger: LargerFrames | null = null) {
     this.#maxFrameBytes = maxFrameBytes;
-    this.#largerLimit = largerLimit;
+    this.#larger = larger;
   }
 
   /** Takes received bytes. What `next` has not used of earlier ones stays in front of them. */
@@ -46,6 +51,12 @@ export class JuteFrameSplitter {
   peek(): number | null {
     const isThere = this.#partial === null && this.#chunk.length - this.#position >= LENGTH_BYTES;
     return isThere ? this.#chunk.readInt32BE(this.#position) : null;
+  }
+
+  /** The same for more of them. What is returned is the chunk's own memory. */
+  peekBytes(countBytes: number): Buffer | null {
+    if (this.#partial !== null || this.#chunk.length - this.#position < countBytes) return null;
+    return this.#chunk.subarray(this.#position, this.#position + countBytes);
   }
 
   /** Bytes held that no frame was made of yet. */
@@ -83,10 +94,12 @@ export class JuteFrameSplitter {
 
   /** How long this frame may be after all; null when too little of it came to tell. */
   #limitFor(sizeBytes: number): number | null {
-    if (this.#largerLimit === null || sizeBytes < REQUEST_HEADER_BYTES) return this.#maxFrameBytes;
+    const largerBytes = this.#larger?.maxBytes ?? 0;
+    if (sizeBytes < REQUEST_HEADER_BYTES || sizeBytes > largerBytes) return this.#maxFrameBytes;
     const opCodeAt = this.#position + LENGTH_BYTES + XID_BYTES;
-    if (this.#chunk.length < this.#position + LENGTH_BYTES + REQUEST_HEADER_BYTES) return null;
-    return Math.max(this.#maxFrameBytes, this.#largerLimit(this.#chunk.readInt32BE(opCodeAt)));
+    if (this.#chunk.length < opCodeAt + OP_CODE_BYTES) return null;
+    const isLarger = this.#larger?.mayBeLarger(this.#chunk.readInt32BE(opCodeAt)) === true;
+    return isLarger ? largerBytes : this.#maxFrameBytes;
   }
 
   #completed(partial: Buffer): Reader | null {

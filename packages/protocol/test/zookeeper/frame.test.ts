@@ -62,14 +62,14 @@ test.each([
 });
 
 test('some operations may be longer than the others', () => {
-  const limitOf = (opCode: number): number => (opCode === 101 ? 1_000 : 0);
+  const larger = { maxBytes: 1_000, mayBeLarger: (opCode: number) => opCode === 101 };
   const frame = (sizeBytes: number, opCode: number): Buffer => {
     const bytes = Buffer.alloc(4 + sizeBytes);
     bytes.writeInt32BE(sizeBytes, 0);
     bytes.writeInt32BE(opCode, 8);
     return bytes;
   };
-  const splitter = new JuteFrameSplitter(100, limitOf);
+  const splitter = new JuteFrameSplitter(100, larger);
   const long = frame(900, 101);
   splitter.push(long.subarray(0, 11)); // One byte of the operation code is still to come.
   expect(splitter.next()).toBeNull();
@@ -77,7 +77,7 @@ test('some operations may be longer than the others', () => {
   expect(splitter.next()?.remaining).toBe(900);
   splitter.push(frame(1_001, 101));
   expect(() => splitter.next()).toThrow(MalformedMessage);
-  const other = new JuteFrameSplitter(100, limitOf);
+  const other = new JuteFrameSplitter(100, larger);
   other.push(frame(101, 4));
   expect(() => other.next()).toThrow(/0 to 100 are allowed/);
 });

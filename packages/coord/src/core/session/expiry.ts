@@ -64,6 +64,11 @@ export class SessionExpiry implements Machine<Tick, ExpiryEffect> {
     this.#take(lease);
   }
 
+  /** As it is at present; undefined for a session that is not watched. */
+  timeoutOf(sessionId: bigint): number | undefined {
+    return this.#leases.get(sessionId)?.timeoutMs;
+  }
+
   get size(): number {
     return this.#leases.size;
   }

@@ -17,6 +17,7 @@ export interface NodeView {
   readonly aversion: number;
   readonly creationCount: number;
   readonly numChildren: number;
+  readonly dataLength: number;
 }
 
 /** A node that a prepared transaction changes; `view` is null when it deletes it. */

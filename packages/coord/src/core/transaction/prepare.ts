@@ -20,7 +20,9 @@ import {
 import { CONTAINER_OWNER, kindOfOwner, TTL_MS_MAX, ttlOwner } from '../tree/node.ts';
 import { isAddressable, isValidPath, parentOf, sequenceSuffix } from '../tree/path.ts';
 import { isSystemPath, type Tree } from '../tree/tree.ts';
+import { milestoneOf, nextVersion, type SequenceMilestone } from './number-spaces.ts';
 import { type NodeView, Outstanding } from './outstanding.ts';
+import { type QuotaExcess, QuotaLedger } from './quota-ledger.ts';
 import type { Change } from './record.ts';
 import type { Operation, WriteRequest } from './request.ts';
 
@@ -36,12 +38,26 @@ export interface PrepareOptions {
   readonly skipAcl: boolean;
   /** Whether TTL nodes may be made. */
   readonly extendedTypes: boolean;
+  /** Whether clients may ask for other members of the ensemble. */
+  readonly reconfigEnabled: boolean;
+  /** Whether writes beyond a hard quota are refused. */
+  readonly enforceQuota: boolean;
+  readonly notices: Notices;
+}
+
+/** Hears of what an operator should know. */
+export interface Notices {
+  /** A write goes beyond a limit; whether it was refused for it. */
+  quotaExceeded(excess: QuotaExcess, isRefused: boolean): void;
+  /** So many nodes were made under `path` that their numbers become a matter of concern. */
+  sequenceReached(path: string, milestone: SequenceMilestone): void;
 }
 
 type CreateOperation = Extract<Operation, { kind: 'create' }>;
 
 export class Preparer {
   readonly #outstanding: Outstanding;
+  readonly #quotas: QuotaLedger;
   readonly #sessions: SessionTable;
   readonly #options: PrepareOptions;
   /** Sessions whose end is prepared: they may not write any more. */
@@ -49,6 +65,7 @@ export class Preparer {
 
   constructor(tree: Tree, sessions: SessionTable, options: PrepareOptions) {
     this.#outstanding = new Outstanding(tree);
+    this.#quotas = new QuotaLedger(tree.quotas);
     this.#sessions = sessions;
     this.#options = options;
   }
@@ -58,15 +75,17 @@ export class Preparer {
     const change = this.#decide(request, requester, zxid);
     if (typeof change !== 'number') {
       this.#outstanding.keep();
+      this.#quotas.keep();
       return change;
     }
-    this.#outstanding.undo();
+    this.#undo();
     return refusal(change, -1);
   }
 
   /** The tree has caught up with `zxid`. */
   applied(zxid: bigint): void {
     this.#outstanding.applied(zxid);
+    this.#quotas.applied(zxid);
   }
 
   /** The end of this session was applied. */
@@ -102,6 +121,11 @@ export class Preparer {
         return this.#multi(request.operations, requester, zxid);
       case 'refused':
         return request.wire;
+      case 'reconfig':
+        // A server alone has no members to change, as the original says of its standalone mode.
+        return this.#options.reconfigEnabled
+          ? errorCodes.UNIMPLEMENTED
+          : errorCodes.RECONFIG_DISABLED;
       default:
         return this.#operation(request, requester, zxid, false);
     }
@@ -122,9 +146,13 @@ export class Preparer {
         const { path, data, version } = operation;
         const node = this.#checked(path, permission.write, requester);
         if (typeof node === 'number') return node;
+        const dataLength = data === null ? 0 : data.length;
+        const moreBytes = dataLength - node.dataLength;
+        if (!this.#hasRoom(path, 0, moreBytes)) return errorCodes.QUOTA_EXCEEDED;
         if (version !== -1 && version !== node.version) return errorCodes.BAD_VERSION;
-        const next = (node.version + 1) | 0;
-        this.#outstanding.put(path, { ...viewOf(node), version: next }, zxid);
+        const next = nextVersion(node.version);
+        this.#outstanding.put(path, { ...viewOf(node), version: next, dataLength }, zxid);
+        this.#quotas.charge(path, 0, moreBytes, zxid);
         return { kind: 'setData', path, data, version: next };
       }
       case 'setAcl': {
@@ -135,7 +163,7 @@ export class Preparer {
         const node = this.#checked(path, permission.admin, requester);
         if (typeof node === 'number') return node;
         if (version !== -1 && version !== node.aversion) return errorCodes.BAD_VERSION;
-        const next = (node.aversion + 1) | 0;
+        const next = nextVersion(node.aversion);
         const acl = pendingAcl(entries);
         this.#outstanding.put(path, { ...viewOf(node), acl, aversion: next }, zxid);
         return { kind: 'setAcl', path, acl: storedEntries(acl), version: next };
@@ -183,6 +211,9 @@ export class Preparer {
     if (!isValidPath(path)) return errorCodes.BAD_ARGUMENTS;
     if (this.#outstanding.find(path) !== undefined) return errorCodes.NODE_EXISTS;
     if (kindOfOwner(parent.owner) === 'ephemeral') return errorCodes.NO_CHILDREN_FOR_EPHEMERALS;
+    const { data } = operation;
+    const dataLength = data === null ? 0 : data.length;
+    if (!this.#hasRoom(path, 1, dataLength)) return errorCodes.QUOTA_EXCEEDED;
     const parentCreationCount = parent.creationCount + 1;
     const acl = pendingAcl(entries);
     this.#outstanding.put(
@@ -194,8 +225,10 @@ export class Preparer {
       },
       zxid,
     );
-    this.#outstanding.put(path, freshView(acl, kind.owner), zxid);
-    const { data } = operation;
+    this.#outstanding.put(path, freshView(acl, kind.owner, dataLength), zxid);
+    this.#quotas.charge(path, 1, dataLength, zxid);
+    const milestone = milestoneOf(parentCreationCount);
+    if (milestone !== null) this.#options.notices.sequenceReached(parentPath, milestone);
     const { owner } = kind;
     return { kind: 'create', path, data, acl: storedEntries(acl), owner, parentCreationCount };
   }
@@ -250,7 +283,26 @@ export class Preparer {
     return { kind: 'delete', path };
   }
 
+  /** Whether the quota allows it; says so where it does not, or only just does. */
+  #hasRoom(path: string, count: number, bytes: number): boolean {
+    const { enforceQuota, notices } = this.#options;
+    let hasRoom = true;
+    for (const excess of this.#quotas.excesses(path, count, bytes)) {
+      const isRefused = excess.isHard && enforceQuota;
+      notices.quotaExceeded(excess, isRefused);
+      if (isRefused) hasRoom = false;
+    }
+    return hasRoom;
+  }
+
+  #undo(): void {
+    this.#outstanding.undo();
+    this.#quotas.undo();
+  }
+
   #putDeleted(path: string, zxid: bigint): void {
+    const node = this.#outstanding.find(path);
+    if (node !== undefined) this.#quotas.charge(path, -1, -node.dataLength, zxid);
     const parentPath = parentOf(path);
     const parent = this.#outstanding.find(parentPath);
     if (parent !== undefined) {
@@ -265,7 +317,7 @@ export class Preparer {
     for (const [index, operation] of operations.entries()) {
       const change = this.#operation(operation, requester, zxid, true);
       if (typeof change === 'number') {
-        this.#outstanding.undo();
+        this.#undo();
         return refusal(change, index);
       }
       changes.push(change);
@@ -295,15 +347,17 @@ const viewOf = (node: NodeView): NodeView => ({
   aversion: node.aversion,
   creationCount: node.creationCount,
   numChildren: node.numChildren,
+  dataLength: node.dataLength,
 });
 
-const freshView = (acl: Acl, owner: bigint): NodeView => ({
+const freshView = (acl: Acl, owner: bigint, dataLength: number): NodeView => ({
   acl,
   owner,
   version: 0,
   aversion: 0,
   creationCount: 0,
   numChildren: 0,
+  dataLength,
 });
 
 const pendingAcl = (entries: readonly AclEntry[]): Acl =>

@@ -39,6 +39,15 @@ export type WriteRequest =
   | { readonly kind: 'multi'; readonly operations: readonly Operation[] }
   | { readonly kind: 'createSession'; readonly timeoutMs: number; readonly password: Buffer }
   | { readonly kind: 'closeSession' }
+  /** A change of the ensemble's members. */
+  | {
+      readonly kind: 'reconfig';
+      readonly joiningServers: string | null;
+      readonly leavingServers: string | null;
+      readonly newMembers: string | null;
+      /** The configuration it was made for; -1: whichever. */
+      readonly curConfigId: bigint;
+    }
   /** The server's own: removes a container or TTL node that has outlived its use. */
   | { readonly kind: 'reap'; readonly path: string }
   /** Refused before anything was looked at (a body that could not be read), but in its place in the order. */

@@ -50,7 +50,9 @@ export class Tree {
   /** Containers and TTL nodes: those that somebody must look after. */
   readonly #mortals = new Set<Node>();
   #dataSizeBytes = 0;
-  readonly #quotas = new Quotas(this.#nodes, (node, data) => this.#replaceData(node, data));
+  /** Most nodes ever made under one parent. */
+  creationCountMax = 0;
+  readonly quotas = new Quotas(this.#nodes, (node, data) => this.#replaceData(node, data));
 
   constructor() {
     const root = new Node(ROOT, Buffer.alloc(0), openAcl, 0n, 0n, 0);
@@ -131,13 +133,14 @@ export class Tree {
     const parent = this.#nodes.get(parentOf(path));
     if (parent !== undefined) {
       parent.creationCount = Math.max(parent.creationCount, parentCreationCount);
+      if (parentCreationCount > this.creationCountMax) this.creationCountMax = parentCreationCount;
       if (zxid > parent.pzxid) parent.pzxid = zxid;
     }
     if (parent === undefined || this.#nodes.has(path)) return undefined;
     const acl = entries === null ? openAcl : this.#acls.acquire(entries);
     const node = new Node(path, data, acl, owner, zxid, timeMs);
     this.#insert(node, parent);
-    this.#quotas.created(node);
+    this.quotas.created(node);
     return node;
   }
 
@@ -153,7 +156,7 @@ export class Tree {
     if (parent?.children?.delete(nameOf(path)) && parent.children.size === 0)
       parent.children = null;
     this.#disown(node);
-    this.#quotas.deleted(node);
+    this.quotas.deleted(node);
     return node;
   }
 
@@ -172,7 +175,7 @@ export class Tree {
     node.version = version;
     node.mzxid = zxid;
     node.mtime = timeMs;
-    this.#quotas.resized(path, node.dataLength - sizeBefore);
+    this.quotas.changed(node, node.dataLength - sizeBefore);
     return node;
   }
 
@@ -229,14 +232,15 @@ export class Tree {
     node.version = stored.version;
     node.aversion = stored.aversion;
     node.creationCount = stored.creationCount;
+    this.creationCountMax = Math.max(this.creationCountMax, stored.creationCount);
     this.#insert(node, stored.path === ROOT ? undefined : this.#nodes.get(parentOf(stored.path)));
     if (stored.path === ROOT) this.#nodes.set('', node);
-    this.#quotas.restored(stored.path);
+    this.quotas.restored(node);
   }
 
   /** All of a snapshot and of the log behind it is in: what is only counted can be counted. */
   recovered(): void {
-    this.#quotas.recountAll();
+    this.quotas.recountAll();
   }
 
   #replaceData(node: Node, data: Buffer | null): void {

@@ -18,6 +18,9 @@ import { each, type Watchers, WatchIndex } from './watch-index.ts';
 /** @param acl whose READ the watcher needs to be told */
 export type Notify<W> = (watcher: W, event: EventType, path: string, acl: Acl) => void;
 
+/** @param count how many watchers an event has */
+export type Fired = (event: EventType, count: number) => void;
+
 export type WatchKind = 'data' | 'child' | 'persistent' | 'recursive';
 
 export class WatchTable<W extends object> {
@@ -26,9 +29,17 @@ export class WatchTable<W extends object> {
   readonly persistent = new WatchIndex<W>();
   readonly recursive = new WatchIndex<W>();
   readonly #notify: Notify<W>;
+  readonly #fired: Fired | null;
 
-  constructor(notify: Notify<W>) {
+  constructor(notify: Notify<W>, fired: Fired | null = null) {
     this.#notify = notify;
+    this.#fired = fired;
+  }
+
+  /** Paths that somebody watches; one of several kinds counts several times. */
+  get pathCount(): number {
+    const { data, child, persistent, recursive } = this;
+    return data.pathCount + child.pathCount + persistent.pathCount + recursive.pathCount;
   }
 
   /** Watches as the original counts them: a persistent one sits in two tables. */
@@ -76,12 +87,16 @@ export class WatchTable<W extends object> {
   #fireData(path: string, event: EventType, acl: Acl): Watchers<W> | undefined {
     let watchers = this.#united(this.data.take(path), this.persistent.get(path));
     if (this.recursive.size > 0) watchers = this.#united(watchers, this.#above(path));
+    if (watchers === undefined) return undefined;
+    this.#fired?.(event, watchers instanceof Set ? watchers.size : 1);
     for (const watcher of each(watchers)) this.#notify(watcher, event, path, acl);
     return watchers;
   }
 
   #fireChildren(path: string, acl: Acl): void {
     const watchers = this.#united(this.child.take(path), this.persistent.get(path));
+    if (watchers === undefined) return;
+    this.#fired?.(eventTypes.childrenChanged, watchers instanceof Set ? watchers.size : 1);
     for (const watcher of each(watchers)) {
       this.#notify(watcher, eventTypes.childrenChanged, path, acl);
     }
