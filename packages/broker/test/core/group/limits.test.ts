@@ -121,7 +121,7 @@ test('whatever happened, a group that is over has given all its room back', () =
     needsId: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+    fc.property(fc.array(action, { minLength: 10, maxLength: 40, size: 'max' }), (actions) => {
       const room = new Room(1 << 20);
       const talk = new Conversation({ room, maxSize: 4 });
       for (const { what, who, bytes, needsId } of actions) {

@@ -123,7 +123,7 @@ describe('the room that it takes', () => {
       at: fc.nat(30),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), (steps) => {
         const room = new Room(1 << 20);
         const offsets = new OffsetTable(room);
         for (const { what, topic, partition, metadata, producer, at } of steps) {

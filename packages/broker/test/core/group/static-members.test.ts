@@ -135,6 +135,21 @@ describe('being away', () => {
     expect(talk.memberIds).toEqual(ids);
   });
 
+  test('a leader that is away does not lead the next generation', () => {
+    const { talk, ids } = staticGroup('one', 'two');
+    const [one = '', two = ''] = ids;
+    const late = talk.join(two, {
+      instanceId: 'two',
+      protocols: [{ name: 'range', metadata: Buffer.from('new') }],
+    });
+    for (let passed = 0; passed < REBALANCE_MS; passed += 5000) {
+      talk.heartbeat(one, 'one');
+      talk.pass(5000);
+    }
+    expect(talk.joinAnswer(late)).toMatchObject({ error: 'NONE', generationId: 2, leader: two });
+    expect(talk.joinAnswer(late).members).toHaveLength(2);
+  });
+
   test('the completed join begins the session of those who were away anew', () => {
     const { talk, ids } = staticGroup('one', 'two');
     const [one = '', two = ''] = ids;
