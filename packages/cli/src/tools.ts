@@ -4,6 +4,12 @@ import type { Tool } from './context.ts';
 type Load = () => Promise<Tool>;
 
 export const tools: Readonly<Record<string, Load>> = {
+  'coord-backup': async () => (await import('./commands/coord-backup.ts')).coordBackup,
+  'coord-check': async () => (await import('./commands/coord-check.ts')).coordCheck,
+  'coord-export': async () => (await import('./commands/coord-export.ts')).coordExport,
+  'coord-import': async () => (await import('./commands/coord-import.ts')).coordImport,
+  'coord-log': async () => (await import('./commands/coord-log.ts')).coordLog,
+  'coord-restore': async () => (await import('./commands/coord-restore.ts')).coordRestore,
   'kafka-console-consumer': async () =>
     (await import('./commands/kafka-console-consumer.ts')).kafkaConsoleConsumer,
   'kafka-console-producer': async () =>

@@ -16,7 +16,7 @@ import { entriesOf } from '../storage/snapshot-reader.ts';
 import { OfflineRefused } from './errors.ts';
 import { type Progress, State } from './state.ts';
 
-export type OfflineEnvironment = Pick<Environment, 'clock' | 'timers' | 'random' | 'disk' | 'log'>;
+export type OfflineEnvironment = Pick<Environment, 'clock' | 'timers' | 'random' | 'disk'>;
 
 /** Where a server keeps its data, as configured. */
 export interface OwnDirectories {
