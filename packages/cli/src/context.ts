@@ -37,7 +37,7 @@ export interface CommandContext {
   /** Standard input and output are both a person's terminal. */
   readonly isTerminal: boolean;
   /** Reads one line after showing a prompt, with history; null at the end of the input. */
-  prompt(question: string, complete?: Completer): Promise<string | null>;
+  prompt(question: Question, complete?: Completer): Promise<string | null>;
   /** Aborted once when the user or the system asks the program to stop. */
   readonly interrupted: AbortSignal;
   /** Nobody reads standard output any more. */
@@ -61,6 +61,9 @@ export interface CommandContext {
   /** The folder of the clone or of the installed package. */
   readonly baseDirectory: string;
 }
+
+/** What stands before the line being typed; a function is asked whenever the line is drawn anew. */
+export type Question = string | (() => string);
 
 /** Offers the possible ends of a half-typed line: the candidates, and the part they replace. */
 export type Completer = (line: string) => Promise<readonly [readonly string[], string]>;

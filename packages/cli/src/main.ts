@@ -31,10 +31,10 @@ async function main(): Promise<number> {
   }
   const tool = await load();
   const outputClosed = new AbortController();
-  const stdout = printerTo(process.stdout, outputClosed);
   const stderr = printerTo(process.stderr, new AbortController());
   const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
   const prompter = new Prompter(isTerminal);
+  const stdout = prompter.printAbove(printerTo(process.stdout, outputClosed));
   const interrupted = new AbortController();
   let signalled: keyof typeof EXIT_CODE_OF_SIGNAL | null = null;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

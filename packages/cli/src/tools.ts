@@ -22,6 +22,7 @@ export const tools: Readonly<Record<string, Load>> = {
     (await import('./commands/server-start.ts')).zookeeperServerStart,
   'zookeeper-server-stop': async () =>
     (await import('./commands/server-stop.ts')).zookeeperServerStop,
+  zkCli: async () => (await import('./commands/zookeeper-shell.ts')).zkCli,
   'zookeeper-shell': async () => (await import('./commands/zookeeper-shell.ts')).zookeeperShell,
 };
 

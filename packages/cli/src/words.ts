@@ -1,9 +1,10 @@
-/** Splits a line of a shell into words; single or double quotes keep spaces in a word, and are dropped. */
+/**
+ * Splits a line of ZooKeeper's shell into words, by that shell's rules: blanks part words; a word that
+ * begins with a quote goes to the next such quote, and loses both; anywhere else a quote is an ordinary
+ * character; a quote that nothing closes is passed over.
+ */
 export function splitWords(line: string): string[] {
-  const words: string[] = [];
-  const pattern = /"([^"]*)"|'([^']*)'|(\S+)/g;
-  for (const [, double, single, plain] of line.matchAll(pattern)) {
-    words.push(double ?? single ?? plain ?? '');
-  }
-  return words;
+  return [...line.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']\S*)/g)].map(
+    ([, double, single, plain]) => double ?? single ?? plain ?? '',
+  );
 }

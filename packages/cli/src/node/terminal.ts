@@ -1,9 +1,17 @@
 /** Standard input and output of this process as the commands see them: lines in, text out, a prompt with history. */
-import { createInterface, type Interface } from 'node:readline';
-import type { Completer, LineSource, Print } from '../context.ts';
+import {
+  clearScreenDown,
+  createInterface,
+  cursorTo,
+  type Interface,
+  moveCursor,
+} from 'node:readline';
+import type { Completer, LineSource, Print, Question } from '../context.ts';
 
 /** Longest line that is read, in bytes; a longer one ends the program with an error. */
 const LINE_MAX_BYTES = 64 * 1024 * 1024;
+/** Lines read ahead of whoever asks for them. */
+const EARLY_LINES_MAX = 1_000;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
@@ -66,22 +74,43 @@ export class Prompter {
   #interface: Interface | null = null;
   #ended = false;
   #completer: Completer | null = null;
+  #question: Question = '';
 
   constructor(isTerminal: boolean) {
     this.#isTerminal = isTerminal;
   }
 
-  ask(question: string, completer?: Completer): Promise<string | null> {
+  ask(question: Question, completer?: Completer): Promise<string | null> {
     this.#completer = completer ?? null;
+    this.#question = question;
     const lines = this.#open();
     if (this.#isTerminal) {
-      lines.setPrompt(question);
+      lines.setPrompt(textOf(question));
       lines.prompt();
     }
     const early = this.#early.shift();
+    if (this.#early.length < EARLY_LINES_MAX) lines.resume();
     if (early !== undefined) return Promise.resolve(early);
     if (this.#ended) return Promise.resolve(null);
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /**
+   * Writes as `print` does; what is written while somebody types appears above the line being typed,
+   * which is shown again below, with its question as it is by then.
+   */
+  printAbove(print: Print): Print {
+    return (text) => {
+      const lines = this.#interface;
+      if (!this.#isTerminal || lines === null || this.#waiting.length === 0) return print(text);
+      moveCursor(process.stdout, 0, -lines.getCursorPos().rows);
+      cursorTo(process.stdout, 0);
+      clearScreenDown(process.stdout);
+      const printed = print(text);
+      lines.setPrompt(textOf(this.#question));
+      lines.prompt(true);
+      return printed;
+    };
   }
 
   close(): void {
@@ -107,8 +136,8 @@ export class Prompter {
     });
     lines.on('line', (line) => {
       const next = this.#waiting.shift();
-      if (next === undefined) this.#early.push(line);
-      else next(line);
+      if (next !== undefined) next(line);
+      else if (this.#early.push(line) >= EARLY_LINES_MAX) lines.pause();
     });
     lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
     lines.on('close', () => {
@@ -118,4 +147,8 @@ export class Prompter {
     this.#interface = lines;
     return lines;
   }
+}
+
+function textOf(question: Question): string {
+  return typeof question === 'string' ? question : question();
 }

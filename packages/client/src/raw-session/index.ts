@@ -1,4 +1,5 @@
 /** The raw session's public face. */
+export { parseConnectString } from '../coordinator-session/connect-string.ts';
 export { type Operation, operations } from './operations.ts';
 export { type CallOptions, RawSession } from './raw-session-host.ts';
 export * from './types.ts';

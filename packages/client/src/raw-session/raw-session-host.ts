@@ -360,9 +360,9 @@ export class RawSession {
     const linkNumber = this.#linkNumber;
     const isCurrent = (): boolean => linkNumber === this.#linkNumber;
     const splitter = new JuteFrameSplitter(FRAME_BYTES_MAX);
-    const { network } = this.#options.environment;
-    network
-      .connect({ ...server, timeoutMs }, () => ({
+    const { environment, tls } = this.#options;
+    environment.network
+      .connect({ ...server, timeoutMs, ...(tls !== undefined && { tls }) }, () => ({
         data: (chunk) => {
           try {
             // Frames are slices of it, and data that was read is handed on as a slice of its frame.

@@ -1,5 +1,5 @@
 /** What a user of the raw session sees: its states and its events, under ZooKeeper's own names. */
-import type { Environment } from '@odradek/runtime';
+import type { ClientTls, Environment } from '@odradek/runtime';
 
 export type RawSessionState =
   | 'CONNECTING'
@@ -47,6 +47,8 @@ export interface RawSessionOptions {
   readonly sessionTimeoutMs: number;
   /** A server that lost its ensemble, and can only read, will do. */
   readonly canBeReadOnly?: boolean;
+  /** Without it the link is not encrypted. */
+  readonly tls?: ClientTls;
   readonly environment: Environment;
   /** Names the session in the log. */
   readonly name?: string;
