@@ -3,7 +3,11 @@ import base from './jest.config.js';
 
 export default {
   ...base,
-  testMatch: ['<rootDir>/test/interop/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'],
+  testMatch: [
+    '<rootDir>/test/interop/**/*.test.ts',
+    '<rootDir>/test/chaos/**/*.test.ts',
+    '<rootDir>/test/differential/**/*.compare.ts',
+  ],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 180_000,
   maxWorkers: 1,

@@ -278,10 +278,17 @@ export class ClientConnection
       this.#authenticate(xid, frame);
     } else if (this.#wantsConfirmation(opCode)) {
       this.#confirmAndRead(xid, opCode, frame, sizeBytes);
-    } else if (this.#queue.length === 0) {
-      this.#read(xid, opCode, frame, this.#nowMs);
     } else {
-      this.#queue.push(new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, true));
+      this.#startRead(xid, opCode, frame, sizeBytes);
+    }
+  }
+
+  /** At once when nothing is before it, else in its place. */
+  #startRead(xid: number, opCode: number, body: Reader, sizeBytes: number): void {
+    if (this.#queue.length === 0) {
+      this.#read(xid, opCode, body, this.#nowMs);
+    } else {
+      this.#queue.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
       this.#parts.admission.enter(sizeBytes);
     }
   }
@@ -425,7 +432,12 @@ export class ClientConnection
       if (this.#state !== 'closed') this.#state = 'ending';
       return;
     }
-    const { request: asked, resultTypes } = decodeWrite(opCode, body);
+    const decoded = decodeWrite(opCode, body);
+    if (decoded === null) {
+      this.#startRead(xid, opCode, body, sizeBytes); // To be refused in its place.
+      return;
+    }
+    const { request: asked, resultTypes } = decoded;
     const request = sessions.admit(asked, this.sessionId) ? asked : ephemeralOnLocalSession;
     const write = new PendingWrite(
       this.completed,

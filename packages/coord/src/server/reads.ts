@@ -50,6 +50,7 @@ import { shownUser } from './authentication.ts';
 import { MULTI_READ_BYTES_MAX, WATCHES_PER_CONNECTION_MAX } from './limits.ts';
 import { eventFrame } from './notifications.ts';
 import type { Outbox } from './outbox.ts';
+import { isWrite } from './request-decoding.ts';
 
 const STAT_BYTES = 68;
 const LENGTH_BYTES = 4;
@@ -161,6 +162,7 @@ export class Reads<Client extends ReadingClient> {
         // There is no SASL here, and that is how it is said; the client goes on without.
         return outbox.chunksWithoutZxid(xid, saslResponse.encode({ token: null }));
       default:
+        if (isWrite(opCode)) throw new MalformedMessage('a write that does not read as one');
         return null;
     }
   }

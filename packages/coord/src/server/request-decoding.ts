@@ -14,9 +14,8 @@ import {
   reconfigRequest,
   setAclRequest,
   setDataRequest,
-  zookeeperErrorCodes,
 } from '@odradek/protocol';
-import type { CreateVariant, Operation, WriteRequest } from '../core/transaction/request.ts';
+import type { Operation, WriteRequest } from '../core/transaction/request.ts';
 
 /** A write and how its results are to be labelled. */
 export interface DecodedWrite {
@@ -27,10 +26,6 @@ export interface DecodedWrite {
 
 const EMPTY = Buffer.alloc(0);
 const single: readonly number[] = [];
-const undecodable: DecodedWrite = {
-  request: { kind: 'refused', wire: zookeeperErrorCodes.MARSHALLING_ERROR },
-  resultTypes: single,
-};
 const closeSession: DecodedWrite = { request: { kind: 'closeSession' }, resultTypes: single };
 
 /** Whether the operation goes through the log. */
@@ -52,8 +47,11 @@ export function isWrite(opCode: number): boolean {
   }
 }
 
-/** Reads a write. A body that does not read as what it should be comes out as a refused request. */
-export function decodeWrite(opCode: number, reader: Reader): DecodedWrite {
+/**
+ * Reads a write.
+ * @returns null for a body that does not read as what it should be: it is refused in its place, and never logged
+ */
+export function decodeWrite(opCode: number, reader: Reader): DecodedWrite | null {
   if (opCode === opCodes.closeSession) return closeSession;
   try {
     if (opCode === opCodes.multi) return decodeMulti(reader);
@@ -65,9 +63,9 @@ export function decodeWrite(opCode: number, reader: Reader): DecodedWrite {
     }
     const request =
       opCode === opCodes.setAcl ? decodeSetAcl(reader) : decodeOperation(opCode, reader);
-    return request === null ? undecodable : { request, resultTypes: single };
+    return request === null ? null : { request, resultTypes: single };
   } catch (error) {
-    if (error instanceof MalformedMessage) return undecodable;
+    if (error instanceof MalformedMessage) return null;
     throw error;
   }
 }
@@ -116,23 +114,28 @@ function decodeOperation(opCode: number, reader: Reader): Operation | null {
   }
 }
 
-function decodeMulti(reader: Reader): DecodedWrite {
+function decodeMulti(reader: Reader): DecodedWrite | null {
   const operations: Operation[] = [];
   const resultTypes: number[] = [];
   for (;;) {
     const { type, done } = multiHeader.decodeFrom(reader);
     if (done) return { request: { kind: 'multi', operations }, resultTypes };
     const operation = decodeOperation(type, reader);
-    if (operation === null) return undecodable;
-    if (operation.kind === 'create' && !isReadableMode(operation)) return undecodable;
+    if (operation === null) return null;
+    if (operation.kind === 'create' && !isReadableCreate(operation)) return null;
     operations.push(operation);
     resultTypes.push(resultType(type, operation));
   }
 }
 
-/** In a multi the original reads flags together with the bytes: what they cannot be is unreadable. */
-function isReadableMode({ variant, flags }: { variant: CreateVariant; flags: number }): boolean {
-  return flags >= 0 && flags <= (variant === 'create' ? 4 : 6);
+/** In a multi the original looks at flags and list while it reads: what they cannot be is unreadable. */
+function isReadableCreate({
+  variant,
+  flags,
+  acl,
+}: Extract<Operation, { kind: 'create' }>): boolean {
+  const hasList = acl !== null || variant === 'createTtl';
+  return hasList && flags >= 0 && flags <= (variant === 'create' ? 4 : 6);
 }
 
 /** Everything that makes a node answers like create2, the plain create excepted. */

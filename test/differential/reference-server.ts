@@ -1,0 +1,130 @@
+/**
+ * The servers under comparison: ours as it is built, and Apache ZooKeeper, each alone, on a free port and an
+ * empty directory, with the same settings. Apache's is 3.9.5 where Maven can fetch it, else Debian's 3.8.
+ *
+ * Nothing may happen on its own in either, or zxids would drift apart: ticks are a minute long, so that no
+ * session expires during a sequence, and the reaper of containers never runs.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { eventually, freePorts, projectRoot, type Workspace } from '../support/workspace.ts';
+
+/** Who may do everything: `super:secret`. */
+export const SUPER_DIGEST = 'super:lK75jTNcA+U9vtVEw5vB51mj/w4=';
+const REAPER_INTERVAL_MS = 2 ** 30;
+const folder = join(import.meta.dirname, 'reference');
+const DEBIAN_JAR = '/usr/share/java/zookeeper.jar';
+
+/** A release of Apache ZooKeeper that is at hand. */
+export interface Reference {
+  readonly release: '3.9' | '3.8';
+  readonly name: string;
+  readonly classPath: string;
+}
+
+export interface ComparedServer {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** @returns why there is none, or the newest release that can be had */
+export function findReference(): Reference | string {
+  if (!runs('java', '-version')) return 'there is no java';
+  const jars = join(folder, 'lib');
+  if (!hasJars(jars) && runs('mvn', '--version')) {
+    mkdirSync(jars, { recursive: true });
+    const goal = 'dependency:copy-dependencies';
+    runs('mvn', '-q', '-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${jars}`);
+  }
+  if (hasJars(jars)) {
+    return { release: '3.9', name: 'Apache ZooKeeper 3.9.5', classPath: join(jars, '*') };
+  }
+  if (!existsSync(DEBIAN_JAR)) return 'neither Maven nor the Debian package zookeeper is there';
+  return { release: '3.8', name: "Debian's ZooKeeper 3.8", classPath: DEBIAN_JAR };
+}
+
+const hasJars = (jars: string): boolean =>
+  existsSync(jars) && readdirSync(jars).some((name) => /^zookeeper-3\.9/.test(name));
+
+function runs(command: string, ...args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const common = {
+  tickTime: '60000',
+  maxClientCnxns: '0',
+  'admin.enableServer': 'false',
+} as const;
+
+export async function startReference(
+  workspace: Workspace,
+  { name, classPath }: Reference,
+): Promise<ComparedServer> {
+  const [port = 0] = await freePorts(1);
+  const file = workspace.write(
+    'reference.cfg',
+    cfg({ ...common, clientPort: String(port), dataDir: workspace.path('reference') }),
+  );
+  const daemon = workspace.daemon(name, 'java', [
+    '-Xmx256m',
+    '-XX:+UseSerialGC',
+    '-Dzookeeper.forceSync=no',
+    '-Dzookeeper.extendedTypesEnabled=true',
+    `-Dzookeeper.DigestAuthenticationProvider.superDigest=${SUPER_DIGEST}`,
+    `-Dznode.container.checkIntervalMs=${REAPER_INTERVAL_MS}`,
+    '-cp',
+    classPath,
+    'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+    file,
+  ]);
+  await eventually(`${name} answers`, () => {
+    if (daemon.exited) throw new Error(`${name} ended:\n${daemon.output}`);
+    return answersWord(port);
+  });
+  return { name, port };
+}
+
+export async function startOurs(workspace: Workspace): Promise<ComparedServer> {
+  const [port = 0] = await freePorts(1);
+  const file = workspace.write(
+    'ours.cfg',
+    cfg({
+      ...common,
+      clientPort: String(port),
+      dataDir: workspace.path('ours'),
+      forceSync: 'no',
+      extendedTypesEnabled: 'true',
+      'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
+      'znode.container.checkIntervalMs': String(REAPER_INTERVAL_MS),
+    }),
+  );
+  const script = join(projectRoot, 'bin', 'zookeeper-server-start.sh');
+  const daemon = workspace.daemon('ours', script, [file]);
+  await daemon.printed('serving clients');
+  return { name: 'Odradek', port };
+}
+
+const cfg = (entries: Readonly<Record<string, string>>): string =>
+  Object.entries(entries)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+
+/** `srvr` is on every server's list of words. */
+function answersWord(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('srvr'));
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    socket.on('error', () => resolve(false));
+    socket.on('close', () => resolve(answer.includes('Mode: standalone')));
+  });
+}
