@@ -224,6 +224,95 @@ test('a request in any number of pieces is one request', async () => {
   expect(client.correlationIds).toEqual([7]);
 });
 
+const syncGroup = (correlationId: number, assignment: Buffer): Buffer[] =>
+  encodeRequest(apis.syncGroup, 3, correlationId, 'test', {
+    groupId: 'g',
+    generationId: 1,
+    memberId: 'm',
+    assignments: [{ memberId: 'm', assignment }],
+  });
+
+test.each([100, 5_000, 50_000, 500_000])(
+  'what a handler keeps of a request of %i bytes is not overwritten by what comes later',
+  async (sizeBytes) => {
+    const kept: Buffer[] = [];
+    const keeping = handler(apis.syncGroup, [3, 3], ({ assignments }) => {
+      for (const { assignment } of assignments) kept.push(assignment);
+      return { errorCode: 0, assignment: Buffer.alloc(0) };
+    });
+    const { port } = await start([keeping]);
+    const client = await Client.connect(port);
+    for (let n = 1; n <= 10; n++) client.send(syncGroup(n, Buffer.alloc(sizeBytes, n)));
+    await until(() => client.frames.length === 10);
+    for (const [index, bytes] of kept.entries())
+      expect(bytes.equals(Buffer.alloc(sizeBytes, index + 1))).toBe(true);
+  },
+);
+
+test.each([100, 500_000])(
+  'the memory of a request of %i bytes is used again when its handler keeps nothing',
+  async (sizeBytes) => {
+    const seen: number[] = [];
+    const handed = new Set<ArrayBufferLike>();
+    const forgetful = handler(
+      apis.syncGroup,
+      [3, 3],
+      ({ assignments }) => {
+        for (const { assignment } of assignments) {
+          handed.add(assignment.buffer);
+          if (assignment.every((byte) => byte === assignment[0])) seen.push(assignment[0] ?? -1);
+        }
+        return { errorCode: 0, assignment: Buffer.alloc(0) };
+      },
+      { keepsNothing: true },
+    );
+    const { port } = await start([forgetful]);
+    const client = await Client.connect(port);
+    for (let n = 1; n <= 10; n++) {
+      client.send(syncGroup(n, Buffer.alloc(sizeBytes, n)));
+      await until(() => client.frames.length === n);
+    }
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(handed.size).toBe(1);
+  },
+);
+
+test('a request that waits does not change while others arrive', async () => {
+  const { begun, registered } = held(false);
+  const { port } = await start([registered]);
+  const client = await Client.connect(port);
+  client.send(heartbeat(1, 'first'));
+  await until(() => begun.length === 1);
+  client.send(heartbeat(2, 'second'));
+  await quiet();
+  const other = await Client.connect(port);
+  other.send(heartbeat(3, 'x'.repeat(1_000)));
+  await until(() => begun.length === 2);
+  begun[0]?.answer();
+  await until(() => begun.length === 3);
+  expect(begun.map(({ groupId }) => groupId)).toEqual(['first', 'x'.repeat(1_000), 'second']);
+});
+
+test('a handler is told of each answer once: sent, or dropped with its connection', async () => {
+  const { begun, registered } = held(true);
+  const told: number[] = [];
+  const telling = { ...registered, sent: () => void told.push(told.length) };
+  const { port, acceptor } = await start([telling]);
+  const client = await Client.connect(port);
+  client.send(heartbeat(1), heartbeat(2), heartbeat(3));
+  await until(() => begun.length === 3);
+  begun[0]?.answer();
+  await until(() => client.frames.length === 1 && told.length === 1);
+  begun[2]?.answer(); // Waits for the one before it.
+  await quiet();
+  expect(told).toHaveLength(1);
+  client.socket.resetAndDestroy(); // An ordinary end would leave it waiting for its answers.
+  await until(() => acceptor.connectionCount === 0);
+  expect(told).toHaveLength(2);
+  begun[1]?.answer();
+  await until(() => told.length === 3);
+});
+
 test('a peer that sends and does not read is no longer read from', async () => {
   const bigAnswer = handler(apis.metadata, [12, 12], () => ({
     brokers: [],
