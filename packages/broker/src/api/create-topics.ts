@@ -32,11 +32,11 @@ export interface CreateTopicsDependencies {
 type WantedTopic = CreateTopicsRequest['topics'][number];
 type TopicAnswer = CreateTopicsResponse['topics'][number];
 
-/** -1 stands for the broker's own default from this version on. */
-const DEFAULTS_SINCE = 4;
+/** Stands for the broker's own default. Clients say so from version 4 on, kafkajs in older ones too, and Kafka takes it. */
+const BY_DEFAULT = -1;
 
 export function createTopicsHandler(dependencies: CreateTopicsDependencies): RegisteredHandler {
-  return handler(apis.createTopics, [0, 7], async (request, { apiVersion }) => {
+  return handler(apis.createTopics, [0, 7], async (request) => {
     const names = request.topics.map(({ name }) => name);
     const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
     const answers = request.topics
@@ -46,7 +46,7 @@ export function createTopicsHandler(dependencies: CreateTopicsDependencies): Reg
           return refusal(wanted.name, 'NOT_CONTROLLER', 'This is not the correct controller.');
         if (twice.has(wanted.name))
           return refusal(wanted.name, 'INVALID_REQUEST', 'Duplicate topic in the request.');
-        return createOne(wanted, request, apiVersion, dependencies);
+        return createOne(wanted, request, dependencies);
       });
     return { throttleTimeMs: 0, topics: await Promise.all(answers) };
   });
@@ -55,12 +55,11 @@ export function createTopicsHandler(dependencies: CreateTopicsDependencies): Reg
 async function createOne(
   wanted: WantedTopic,
   request: CreateTopicsRequest,
-  apiVersion: number,
   { admin, metadata, environment, describeTopic }: CreateTopicsDependencies,
 ): Promise<TopicAnswer> {
   const { name } = wanted;
   try {
-    const planned = await admin.plan(asked(wanted, apiVersion));
+    const planned = await admin.plan(asked(wanted));
     if (!request.validateOnly) {
       await admin.create(planned);
       const partitionCount = planned.partitions.size;
@@ -77,7 +76,7 @@ async function createOne(
   }
 }
 
-function asked(wanted: WantedTopic, apiVersion: number) {
+function asked(wanted: WantedTopic) {
   const { name, numPartitions, replicationFactor, assignments, configs } = wanted;
   const empty = configs.filter(({ value }) => value === null).map((config) => config.name);
   if (empty.length > 0)
@@ -86,8 +85,7 @@ function asked(wanted: WantedTopic, apiVersion: number) {
       `Null value not supported for topic configs: ${empty.join(',')}`,
     );
   const settings = new Map(configs.map((config) => [config.name, config.value ?? '']));
-  const byDefault = (count: number): number | null =>
-    count === -1 && apiVersion >= DEFAULTS_SINCE ? null : count;
+  const byDefault = (count: number): number | null => (count === BY_DEFAULT ? null : count);
   if (assignments.length === 0)
     return {
       name,
@@ -96,7 +94,7 @@ function asked(wanted: WantedTopic, apiVersion: number) {
       assignments: null,
       settings,
     };
-  if (numPartitions !== -1 || replicationFactor !== -1)
+  if (numPartitions !== BY_DEFAULT || replicationFactor !== BY_DEFAULT)
     throw new KafkaError(
       'INVALID_REQUEST',
       'Both numPartitions or replicationFactor and replicasAssignments were set. Both cannot be used at the same time.',

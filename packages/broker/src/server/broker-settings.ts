@@ -2,6 +2,7 @@
  * What the parts of a broker are told, out of its configuration. Names on the left are the parts',
  * names on the right are Kafka's.
  */
+import { codecOf } from '@odradek/protocol';
 import { ConfigError } from '@odradek/runtime';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { GroupCoordinatorConfig } from '../group/group-coordinator-host.ts';
@@ -103,6 +104,7 @@ export function groupSettings({ values }: BrokerConfig): GroupCoordinatorConfig 
     commitTimeoutMs: values['offsets.commit.timeout.ms'],
     // An own append is always waited for; Kafka's 0 and its larger numbers mean the same here.
     commitRequiredAcks: values['offsets.commit.required.acks'] === -1 ? -1 : 1,
+    compression: codecOf(values['offsets.topic.compression.codec']),
     loadBufferBytes: values['offsets.load.buffer.size'],
     retentionMs: values['offsets.retention.minutes'] * MINUTE_MS,
     retentionCheckIntervalMs: values['offsets.retention.check.interval.ms'],
