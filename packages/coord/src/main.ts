@@ -12,7 +12,14 @@ import {
 } from '@odradek/runtime';
 import { prometheusProvider } from './config/page-keys.ts';
 import type { ZooCfg } from './config/zoo-cfg.ts';
-import { CoordinatorServer, type ServerOptions } from './server/coordinator-server.ts';
+import { loadSecurity, type Security } from './security/security.ts';
+import { tlsFiles } from './security/security-files.ts';
+import { startTlsReload } from './security/tls-reload-host.ts';
+import {
+  type BoundPorts,
+  CoordinatorServer,
+  type ServerOptions,
+} from './server/coordinator-server.ts';
 import { environmentLines, folderBytes } from './server/host-facts.ts';
 import { openStorage } from './storage/storage.ts';
 import type { StorageSettings } from './storage/types.ts';
@@ -26,8 +33,10 @@ const MIB = 1024 * KIB;
 const OWN_RECORD_BYTES = 512 * MIB;
 
 export interface RunningCoordinator {
-  /** The client port that is bound. */
+  /** The client port that is bound: the plain one, or that for TLS if it is the only one. */
   readonly port: number;
+  /** The port for TLS alone; null: there is none. */
+  readonly securePort: number | null;
   /** Ports of the admin pages and of the metrics, those that are served. */
   readonly pagePorts: readonly number[];
   readonly metrics: Metrics;
@@ -53,7 +62,8 @@ export interface CoordinatorServices {
 
 /**
  * Starts a server and resolves when it serves.
- * @throws DirectoryLocked, StorageDamaged, StorageNotUsable, AddressInUse, DiskError: one sentence each
+ * @throws ConfigError, UnusableTls, DirectoryLocked, StorageDamaged, StorageNotUsable, AddressInUse,
+ *   DiskError: one sentence each
  */
 export async function startCoordinator(
   environment: Environment,
@@ -66,6 +76,7 @@ export async function startCoordinator(
   const failure = new Promise<OdradekError>((resolve) => {
     reportFailure = resolve;
   });
+  const security = await loadSecurity(own, config);
   const storage = await openStorage({
     environment: own,
     dataDirectory: config.dataDir,
@@ -78,7 +89,7 @@ export async function startCoordinator(
   });
   const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
   if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
-  const options = serverOptions(environment, config, describeHost);
+  const options = serverOptions(environment, config, security, describeHost);
   const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp });
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
@@ -89,17 +100,28 @@ export async function startCoordinator(
     await storage.close();
     throw error;
   }
+  const { tls } = config.security;
+  const stopReload = tls?.reload
+    ? await startTlsReload({
+        environment: own,
+        files: tlsFiles(tls),
+        load: security.loadTls,
+        renew: (renewed) => server.renewTls(renewed),
+      })
+    : null;
   const endWatch =
     eventLoopDelay === undefined ? () => {} : watchEventLoop(eventLoopDelay, own, log, metrics);
   const stop = async (): Promise<void> => {
     endWatch();
+    stopReload?.();
     await server.stop();
     await storage.close();
     log.info('stopped');
   };
   let stopping: Promise<void> | null = null;
   return {
-    port: server.port,
+    port: server.ports.plain ?? server.ports.secure ?? 0,
+    securePort: server.ports.secure,
     pagePorts: server.pagePorts,
     metrics,
     failure,
@@ -129,6 +151,7 @@ function storageSettings(config: ZooCfg): Partial<StorageSettings> {
 function serverOptions(
   environment: Environment,
   config: ZooCfg,
+  { tls, schemes, authentication }: Security,
   describeHost: (() => HostFacts) | undefined,
 ): ServerOptions {
   const sizeLimitKib = config.snapSizeLimitInKb;
@@ -140,6 +163,10 @@ function serverOptions(
     serverId: STANDALONE_ID,
     host: config.clientPortAddress,
     port: config.clientPort,
+    tls,
+    tlsOnPlainPort: config['client.portUnification'],
+    secureHost: config.secureClientPortAddress,
+    securePort: config.secureClientPort,
     connectionsPerAddressMax: config.maxClientCnxns,
     connectionsMax: config.maxCnxns,
     tickMs: config.tickTime,
@@ -159,10 +186,8 @@ function serverOptions(
     replyBytesMax: config['odradek.maxReplyBytes'],
     handshakeMs: config['nio.sessionlessCnxnTimeout'],
     slowSyncMs: config['fsync.warningthresholdms'],
-    authentication: {
-      superDigest: config['DigestAuthenticationProvider.superDigest']?.reveal() ?? null,
-      digestEnabled: config['DigestAuthenticationProvider.enabled'],
-    },
+    schemes,
+    authentication,
     words: config['4lw.commands.whitelist'],
     snapshotRecords: config.snapCount,
     snapshotBytes: sizeLimitKib > 0 ? sizeLimitKib * KIB : null,
@@ -171,7 +196,7 @@ function serverOptions(
       countMax: perInterval,
       neverUsedMs: config['znode.container.maxNeverUsedIntervalMs'],
     },
-    configuration: (port) => configurationLines(environment, config, port),
+    configuration: (ports) => configurationLines(environment, config, ports),
     folderSizes: async () => ({
       dataBytes: await folderBytes(environment.disk, config.dataDir),
       logBytes: await folderBytes(environment.disk, config.dataLogDir),
@@ -197,11 +222,11 @@ function serverOptions(
 async function configurationLines(
   { disk }: Environment,
   config: ZooCfg,
-  port: number,
+  ports: BoundPorts,
 ): Promise<readonly (readonly [string, string | number])[]> {
   return [
-    ['clientPort', port],
-    ['secureClientPort', -1],
+    ['clientPort', ports.plain ?? -1],
+    ['secureClientPort', ports.secure ?? -1],
     ['dataDir', config.dataDir],
     ['dataDirSize', await folderBytes(disk, config.dataDir)],
     ['dataLogDir', config.dataLogDir],

@@ -3,7 +3,7 @@
  *
  * Names, defaults and meanings are the original's, so that an operator's file works as it is. Keys of
  * the original that have nothing to do here are taken and noted; keys that promise something this
- * version does not keep (TLS, an ensemble) stop the start.
+ * version does not keep (an ensemble) stop the start. Keys of security are in security-keys.ts.
  */
 import {
   atLeast,
@@ -18,6 +18,8 @@ import {
 } from '@odradek/runtime';
 import { type IdleKeys, idleGroupOf } from './idle-keys.ts';
 import { pageKeys, prometheusProvider } from './page-keys.ts';
+import { securityKeys } from './security-keys.ts';
+import { openSecurityKey, readSecurity, type SecuritySettings } from './security-settings.ts';
 
 const PORT_MAX = 65_535;
 const INT_MAX = 2 ** 31 - 1;
@@ -45,12 +47,6 @@ export const zooCfg = defineConfig({
     type: 'string',
     default: null,
     doc: 'Address to listen on; all interfaces when not set.',
-  },
-  secureClientPort: {
-    type: 'int',
-    default: null,
-    validate: between(0, PORT_MAX),
-    doc: 'Port for clients over TLS; not available in this version.',
   },
   tickTime: {
     type: 'int',
@@ -203,6 +199,7 @@ export const zooCfg = defineConfig({
     default: true,
     doc: 'Whether the digest scheme is offered.',
   },
+  ...securityKeys,
   'znode.container.checkIntervalMs': {
     type: 'int',
     default: 60_000,
@@ -235,7 +232,10 @@ export const zooCfg = defineConfig({
   ...pageKeys,
 });
 
-export type ZooCfg = ConfigValues<typeof zooCfg> & {
+export type ZooCfg = Omit<ConfigValues<typeof zooCfg>, 'clientPort'> & {
+  /** null: no plain port, because only secureClientPort is given. */
+  readonly clientPort: number | null;
+  readonly security: SecuritySettings;
   /** With the defaults that depend on tickTime filled in. */
   readonly minSessionTimeout: number;
   readonly maxSessionTimeout: number;
@@ -246,16 +246,12 @@ export type ZooCfg = ConfigValues<typeof zooCfg> & {
 
 /** Keys about protection that change nothing in this version. */
 const withoutEffect: readonly RegExp[] = [
-  /^(ssl\..*|quorum\..*|sslQuorum.*|portUnification|authProvider\..*|superUser.*|client\.certReload)$/,
-  /^(fips-mode|client\.portUnification|IPAuthenticationProvider\..*|X509AuthenticationProvider\..*)$/,
+  /^(ssl\.quorum\..*|quorum\..*|sslQuorum.*|portUnification|IPAuthenticationProvider\..*)$/,
+  /^ssl\.(sslProvider|allowReverseDnsLookup)$/,
 ];
 
 /** Promises about who is let in, which must not be dropped in silence. */
-const refused: readonly RegExp[] = [
-  /^enforce\.auth\./,
-  /^sessionRequireClientSASLAuth$/,
-  /^sslQuorum$/,
-];
+const refused: readonly RegExp[] = [/^sslQuorum$/];
 
 const memberKey = /^(server|group|weight)\.(\d+)$/;
 
@@ -276,15 +272,15 @@ export function readZooCfg(
   const entries = given.map(withoutPrefix);
   const isForeign = (key: string): boolean =>
     memberKey.test(key) ||
+    openSecurityKey.test(key) ||
     idleGroupOf(key) !== undefined ||
     [...withoutEffect, ...refused].some((pattern) => pattern.test(key));
   const config = readConfig(zooCfg, entries, { ...options, isForeign });
   const { values, explicit } = config;
   for (const entry of entries) refuseUnkept(entry);
   refuseEnsemble(entries);
-  if (values.secureClientPort !== null) {
-    throw config.refuse('secureClientPort', 'this version does not offer TLS; leave the key out');
-  }
+  const security = readSecurity(config, entries, values['DigestAuthenticationProvider.enabled']);
+  const hasPlainPort = values.secureClientPort === null || explicit.has('clientPort');
   const minSessionTimeout = orTicks(values.minSessionTimeout, 2, values.tickTime);
   const maxSessionTimeout = orTicks(values.maxSessionTimeout, 20, values.tickTime);
   if (minSessionTimeout > maxSessionTimeout) {
@@ -297,12 +293,14 @@ export function readZooCfg(
   return {
     values: {
       ...values,
+      clientPort: hasPlainPort ? values.clientPort : null,
+      security,
       minSessionTimeout,
       maxSessionTimeout,
       dataLogDir: values.dataLogDir ?? values.dataDir,
       initialConfiguration: given.map(shown).join(''),
     },
-    warnings: [...config.warnings, ...notes(entries), ...pageNotes(values)],
+    warnings: [...config.warnings, ...security.warnings, ...notes(entries), ...pageNotes(values)],
   };
 }
 

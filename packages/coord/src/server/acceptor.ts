@@ -1,14 +1,29 @@
 /**
  * Taking connections: the listening socket, and how many one client address and all together may have.
  */
-import type { Connection, ConnectionHandler, Environment, Listener } from '@odradek/runtime';
+import type {
+  Connection,
+  ConnectionHandler,
+  Environment,
+  Listener,
+  ServerTls,
+} from '@odradek/runtime';
+import { reasonToRefuse } from './authentication.ts';
 import { ClientConnection, type ConnectionParts } from './client-connection.ts';
 import type { ServerStats } from './server-stats.ts';
 
 export interface AcceptorOptions {
   /** null or '' for all interfaces. */
   readonly host: string | null;
-  readonly port: number;
+  /** For plain connections; null: none are taken. */
+  readonly port: number | null;
+  /** Whether that port takes connections over TLS as well. */
+  readonly tlsOnPlainPort: boolean;
+  /** null: no TLS. */
+  readonly tls: ServerTls | null;
+  readonly secureHost: string | null;
+  /** For connections over TLS alone; null: there is no such port. */
+  readonly securePort: number | null;
   /** Per client address; 0: any number. */
   readonly connectionsPerAddressMax: number;
   /** Of all addresses together; 0: any number. */
@@ -24,7 +39,8 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #environment: Pick<Environment, 'network' | 'log'>;
   readonly #stats: ServerStats;
-  #listener: Listener | null = null;
+  #plain: Listener | null = null;
+  #secure: Listener | null = null;
 
   constructor(
     options: AcceptorOptions,
@@ -36,22 +52,44 @@ export class Acceptor {
     this.#stats = stats;
   }
 
-  /** The port that is bound; 0 before. */
-  get port(): number {
-    return this.#listener?.port ?? 0;
+  /** The plain port that is bound; null: there is none. */
+  get port(): number | null {
+    return this.#plain?.port ?? null;
   }
 
-  /** @throws AddressInUse, ListenFailed */
+  /** The port for TLS that is bound; null: there is none. */
+  get securePort(): number | null {
+    return this.#secure?.port ?? null;
+  }
+
+  /** @throws AddressInUse, ListenFailed, UnusableTls; nothing stays bound then */
   async listen(parts: ConnectionParts): Promise<void> {
-    const { host, port } = this.#options;
-    this.#listener = await this.#environment.network.listen({ host, port }, (connection) =>
-      this.#accept(connection, parts),
-    );
+    const { network } = this.#environment;
+    const { host, port, tls, tlsOnPlainPort, secureHost, securePort } = this.#options;
+    const accept = (connection: Connection): ConnectionHandler => this.#accept(connection, parts);
+    if (port !== null) {
+      const both = tlsOnPlainPort && tls !== null ? { tls: { ...tls, alsoPlain: true } } : {};
+      this.#plain = await network.listen({ host, port, ...both }, accept);
+    }
+    if (securePort === null || tls === null) return;
+    try {
+      this.#secure = await network.listen({ host: secureHost, port: securePort, tls }, accept);
+    } catch (error) {
+      await this.#plain?.close();
+      throw error;
+    }
+  }
+
+  /** New connections over TLS see these certificates. @throws UnusableTls */
+  renewTls(tls: ServerTls): void {
+    this.#plain?.renewTls?.({ ...tls, alsoPlain: true });
+    this.#secure?.renewTls?.(tls);
   }
 
   /** No more connections; those that are there are ended. */
   async close(): Promise<void> {
-    await this.#listener?.close();
+    await this.#plain?.close();
+    await this.#secure?.close();
     for (const connection of [...this.connections]) connection.shutDown();
   }
 
@@ -66,7 +104,7 @@ export class Acceptor {
   #accept(connection: Connection, parts: ConnectionParts): ConnectionHandler {
     const { remoteAddress } = connection;
     const count = this.#countByAddress.get(remoteAddress) ?? 0;
-    const reason = this.#reasonToRefuse(count);
+    const reason = this.#reasonToRefuse(count) ?? reasonToRefuse(connection, parts.authentication);
     if (reason !== null) {
       this.#stats.connectionsRejected += 1;
       this.#environment.log.warn('connection refused', { peer: `/${remoteAddress}`, reason });

@@ -22,6 +22,8 @@ import {
   opCodes,
   opNameOf,
   type Reader,
+  saslRequest,
+  saslResponse,
   xids,
   zookeeperErrorCodes,
 } from '@odradek/protocol';
@@ -39,7 +41,13 @@ import { negotiatedTimeout, PASSWORD_BYTES } from '../core/session/session-table
 import type { WriteRequest } from '../core/transaction/request.ts';
 import type { Identity } from '../core/tree/acl.ts';
 import type { Admission, Held } from './admission.ts';
-import { type AuthenticationOptions, authenticate, withIdentities } from './authentication.ts';
+import {
+  type AuthenticationOptions,
+  authenticate,
+  initialIdentities,
+  isLetIn,
+  withIdentities,
+} from './authentication.ts';
 import { ConnectionStats, SESSION_MADE } from './connection-stats.ts';
 import type { FourLetterWords } from './four-letter-words.ts';
 import { LINGER_MS_MAX, SET_WATCHES_BYTES_MAX } from './limits.ts';
@@ -48,6 +56,7 @@ import { type Completed, PendingRead, PendingWrite, type Queued } from './queued
 import { type ReadingClient, type Reads, TooManyWatches } from './reads.ts';
 import { LongReplies, type ReplyLimits } from './reply-limits.ts';
 import { decodeWrite, isWrite } from './request-decoding.ts';
+import { SaslSession } from './sasl-session.ts';
 import type { ServerStats } from './server-stats.ts';
 import type { HeldSession, SessionConnection, SessionHost } from './session-host.ts';
 import { OPTIONS_SCHEME, readSessionOptions, showsState } from './session-options.ts';
@@ -57,7 +66,7 @@ import { replyToWrite } from './write-replies.ts';
 
 /** What the connections of a server share. */
 export interface ConnectionParts {
-  readonly environment: Pick<Environment, 'clock' | 'timers' | 'log'>;
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'log' | 'random'>;
   readonly outboxes: OutboxPool;
   readonly reads: Reads<ClientConnection>;
   readonly writePath: WritePath;
@@ -104,6 +113,8 @@ export class ClientConnection
   #state: State = 'new';
   #lease: Lease | null = null;
   #isPaused = false;
+  /** Made when the client begins with it. */
+  #sasl: SaslSession | null = null;
   #linearizableReads: boolean;
   readonly #longReplies: LongReplies;
   /** Time of the chunk that is being handled. */
@@ -124,7 +135,7 @@ export class ClientConnection
     this.outbox = new Outbox(parts.outboxes, connection);
     this.remoteAddress = connection.remoteAddress;
     this.peer = `/${connection.remoteAddress}:${connection.remotePort}`;
-    this.identities = [{ scheme: 'ip', id: connection.remoteAddress }];
+    this.identities = initialIdentities(connection, parts.authentication);
     this.#disarmTimer = timers.wakeAt(millis(this.#deadlineMs), () => {
       parts.stats.handshakesMissed += 1;
       this.#fail('handshake', `no session within ${parts.handshakeMs} ms`);
@@ -272,7 +283,11 @@ export class ClientConnection
     const sizeBytes = frame.remaining;
     const xid = frame.int32();
     const opCode = frame.int32();
-    if (isWrite(opCode)) {
+    if (opCode === opCodes.sasl) {
+      this.#saslStep(xid, frame);
+    } else if (opCode !== opCodes.auth && !isLetIn(this.identities, this.#parts.authentication)) {
+      this.#refuseStranger(xid);
+    } else if (isWrite(opCode)) {
       this.#startWrite(xid, opCode, frame, sizeBytes);
     } else if (opCode === opCodes.auth) {
       this.#authenticate(xid, frame);
@@ -411,16 +426,43 @@ export class ClientConnection
       this.#sent(this.outbox.bareWithZxid(xid, 0n, 0));
       return;
     }
-    const earned = authenticate(scheme, auth, authentication);
-    if (earned === null) {
+    const earned = authenticate(scheme, auth, authentication, this.identities);
+    if (earned === 'refused' || earned === 'cut') {
       stats.authFailures += 1;
       environment.log.warn('authentication failed', { peer: this.peer, scheme });
-      this.#sent(this.outbox.bareWithZxid(xid, 0n, zookeeperErrorCodes.AUTH_FAILED));
+      if (earned === 'refused') {
+        this.#sent(this.outbox.bareWithZxid(xid, 0n, zookeeperErrorCodes.AUTH_FAILED));
+      }
       this.#close('end');
       return;
     }
     this.identities = withIdentities(this.identities, earned);
     this.#sent(this.outbox.bareWithZxid(xid, 0n, 0));
+  }
+
+  /** Outside the order as well. */
+  #saslStep(xid: number, frame: Reader): void {
+    const { stats, authentication, environment } = this.#parts;
+    const { token } = saslRequest.decodeFrom(frame);
+    this.#sasl ??= new SaslSession(authentication, environment.random);
+    const outcome = this.#sasl.step(token);
+    const { err, earned, failure } = outcome;
+    if (failure !== null) {
+      stats.authFailures += 1;
+      environment.log.warn('SASL failed', { peer: this.peer, reason: failure });
+    }
+    this.identities = withIdentities(this.identities, earned);
+    const answer = saslResponse.encode({ token: outcome.token });
+    this.#sent(this.outbox.chunksWithoutZxid(xid, err, answer));
+    if (err !== 0) this.#close('end');
+  }
+
+  /** Whoever has to authenticate and has not is told so, and that is all. */
+  #refuseStranger(xid: number): void {
+    const err = zookeeperErrorCodes.SESSION_CLOSED_REQUIRE_SASL_AUTH;
+    this.#sent(this.outbox.bareWithZxid(xid, 0n, err));
+    const schemes = [...this.#parts.authentication.enforcedSchemes].join(', ');
+    this.#fail('request', `the client must authenticate first, by one of: ${schemes}`);
   }
 
   #startWrite(xid: number, opCode: number, body: Reader, sizeBytes: number): void {

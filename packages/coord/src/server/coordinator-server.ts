@@ -13,12 +13,13 @@ import {
   type Metrics,
   type OdradekError,
   type ServeHttp,
+  type ServerTls,
 } from '@odradek/runtime';
 import { SessionTable } from '../core/session/session-table.ts';
 import { apply, nobody } from '../core/transaction/apply.ts';
 import { counterOf, ZxidWatch } from '../core/transaction/number-spaces.ts';
 import { Preparer } from '../core/transaction/prepare.ts';
-import { permission, permits } from '../core/tree/acl.ts';
+import { type AclSchemes, permission, permits } from '../core/tree/acl.ts';
 import { Tree } from '../core/tree/tree.ts';
 import { WatchTable } from '../core/watch/watch-table.ts';
 import type { Storage } from '../storage/types.ts';
@@ -59,6 +60,8 @@ export interface ServerOptions extends AcceptorOptions {
   readonly outstandingMax: number;
   readonly skipAcl: boolean;
   readonly extendedTypes: boolean;
+  /** What access control lists may name. */
+  readonly schemes: AclSchemes;
   readonly enforceQuota: boolean;
   readonly reconfigEnabled: boolean;
   readonly localSessions: LocalSessionOptions;
@@ -80,7 +83,7 @@ export interface ServerOptions extends AcceptorOptions {
   readonly admin: AdminOptions | null;
   readonly prometheus: MetricsOptions | null;
   /** Lines of `conf`. */
-  readonly configuration: (port: number) => Promise<readonly Named[]>;
+  readonly configuration: (ports: BoundPorts) => Promise<readonly Named[]>;
   /** The file as it was at the start, passwords hidden. */
   readonly initialConfiguration: string;
   readonly folderSizes: () => Promise<{ readonly dataBytes: number; readonly logBytes: number }>;
@@ -94,6 +97,12 @@ export interface ServerServices {
   readonly metrics: Metrics;
   /** null: pages cannot be served here. */
   readonly serveHttp: ServeHttp | null;
+}
+
+/** The ports that are bound; null: there is none of that kind. */
+export interface BoundPorts {
+  readonly plain: number | null;
+  readonly secure: number | null;
 }
 
 /** The last word of the server's own identities: it may do everything it asks for. */
@@ -145,9 +154,13 @@ export class CoordinatorServer {
     this.#drawDue();
   }
 
-  /** The client port that is bound. */
-  get port(): number {
-    return this.#acceptor.port;
+  get ports(): BoundPorts {
+    return { plain: this.#acceptor.port, secure: this.#acceptor.securePort };
+  }
+
+  /** New connections over TLS see these certificates. @throws UnusableTls */
+  renewTls(tls: ServerTls): void {
+    this.#acceptor.renewTls(tls);
   }
 
   /**
@@ -162,7 +175,8 @@ export class CoordinatorServer {
     this.#stats.meters.dbinittime.observe(recoveredAtMs - startedAtMs);
     await this.#serve(startedAtMs);
     this.#environment.log.info('serving clients', {
-      port: this.port,
+      port: this.ports.plain,
+      securePort: this.ports.secure,
       zxid: `0x${this.#lastZxid.value.toString(16)}`,
       nodes: this.#tree.nodeCount,
       sessions: this.#sessions.size,
@@ -302,7 +316,7 @@ export class CoordinatorServer {
       metrics: this.#services.metrics,
       disk: environment.disk,
       startedAtMs,
-      configuration: () => options.configuration(this.port),
+      configuration: () => options.configuration(this.ports),
       initialConfiguration: options.initialConfiguration,
       environment: options.environment,
       dueSessions: () => sessionHost.due(),

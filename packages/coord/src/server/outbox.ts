@@ -139,8 +139,8 @@ export class Outbox {
   }
 
   /** A reply with an encoded body and zxid 0: those that are outside the order of transactions. */
-  chunksWithoutZxid(xid: number, body: Buffer): number {
-    const writer = this.#header(xid, 0, 0, 0, body.length);
+  chunksWithoutZxid(xid: number, err: number, body: Buffer): number {
+    const writer = this.#header(xid, 0, 0, err, body.length);
     writer.bytes(body);
     return this.#done(HEADER_BYTES + body.length);
   }

@@ -30,7 +30,6 @@ import {
   opCodes,
   type Reader,
   removeWatchesRequest,
-  saslResponse,
   setWatches2Request,
   setWatchesRequest,
   syncRequest,
@@ -158,9 +157,6 @@ export class Reads<Client extends ReadingClient> {
         }));
         return outbox.reply(xid, whoAmIResponse, { clientInfo });
       }
-      case opCodes.sasl:
-        // There is no SASL here, and that is how it is said; the client goes on without.
-        return outbox.chunksWithoutZxid(xid, saslResponse.encode({ token: null }));
       default:
         if (isWrite(opCode)) throw new MalformedMessage('a write that does not read as one');
         return null;

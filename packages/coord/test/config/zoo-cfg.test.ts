@@ -33,13 +33,12 @@ test.each([
     text: 'dataDir=/d\nminSessionTimeout=9000\nmaxSessionTimeout=8000',
     says: /zoo\.cfg:2: minSessionTimeout=9000: .*at most maxSessionTimeout \(8000\)/,
   },
-  { text: 'dataDir=/d\nsecureClientPort=2281', says: /zoo\.cfg:2: secureClientPort=2281: .*TLS/ },
   {
     text: 'dataDir=/d\nserver.1=a:2182:2183\nserver.2=b:2182:2183',
     says: /zoo\.cfg:3: server\.2=b:2182:2183: this version runs alone/,
   },
   { text: 'dataDir=/d\nserver.1=a:1:2:observer', says: /an observer needs an ensemble/ },
-  { text: 'dataDir=/d\nenforce.auth.enabled=true', says: /cannot enforce/ },
+  { text: 'dataDir=/d\nsslQuorum=true', says: /cannot enforce/ },
 ])('refused: $text', ({ text, says }) => {
   expect(() => read(text)).toThrow(ConfigError);
   expect(() => read(text)).toThrow(says);

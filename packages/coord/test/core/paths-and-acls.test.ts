@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import {
   AclTable,
+  basicSchemes,
   type Identity,
   maskedEntries,
   openAcl,
@@ -117,11 +118,12 @@ test.each<{ what: string; list: readonly RawAclEntry[] | null; resolved: unknown
     resolved: [entry(1, 'world', 'anyone'), entry(2, 'ip', '1.1.1.1')],
   },
 ])('resolving $what', ({ list, resolved }) => {
-  expect(resolveAcl(list, user)).toEqual(resolved);
+  expect(resolveAcl(list, user, basicSchemes)).toEqual(resolved);
 });
 
 test('auth needs an identity that was proved', () => {
-  expect(resolveAcl([entry(31, 'auth', '')], [{ scheme: 'ip', id: '10.0.0.1' }])).toBeNull();
+  const stranger = [{ scheme: 'ip', id: '10.0.0.1' }];
+  expect(resolveAcl([entry(31, 'auth', '')], stranger, basicSchemes)).toBeNull();
 });
 
 test('entries grant by bit and identity, super always, an empty list everything', () => {

@@ -1,6 +1,7 @@
 /** A client that sees every frame as it is. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import {
   connectRequest,
   connectResponse,
@@ -48,15 +49,19 @@ export class RawClient {
   }
 
   /** A connection on which nothing was said yet. */
-  static async connect(port: number): Promise<RawClient> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    await once(socket, 'connect');
+  static async connect(port: number, tls: ConnectionOptions | null = null): Promise<RawClient> {
+    const address = { port, host: '127.0.0.1', noDelay: true };
+    const socket = tls === null ? connect(address) : connectTls({ ...address, ...tls });
+    await once(socket, tls === null ? 'connect' : 'secureConnect');
     return new RawClient(socket);
   }
 
   /** A connection with a session. */
-  static async open(port: number, wish: SessionWish = {}): Promise<RawClient> {
-    const client = await RawClient.connect(port);
+  static async open(
+    port: number,
+    wish: SessionWish & { tls?: ConnectionOptions } = {},
+  ): Promise<RawClient> {
+    const client = await RawClient.connect(port, wish.tls);
     await client.greet(wish);
     return client;
   }

@@ -9,7 +9,7 @@ import {
 import { type PrepareOptions, Preparer } from '../../src/core/transaction/prepare.ts';
 import type { Change, TransactionRecord } from '../../src/core/transaction/record.ts';
 import type { Operation, WriteRequest } from '../../src/core/transaction/request.ts';
-import { type Identity, openEntries } from '../../src/core/tree/acl.ts';
+import { basicSchemes, type Identity, openEntries } from '../../src/core/tree/acl.ts';
 import { Tree } from '../../src/core/tree/tree.ts';
 
 export const SESSION = 0x100n;
@@ -27,6 +27,7 @@ export class State {
     this.preparer = new Preparer(this.tree, this.sessions, {
       skipAcl: false,
       extendedTypes: false,
+      schemes: basicSchemes,
       enforceQuota: false,
       reconfigEnabled: false,
       notices: { quotaExceeded() {}, sequenceReached() {} },

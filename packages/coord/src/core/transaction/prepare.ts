@@ -11,6 +11,7 @@ import type { SessionTable } from '../session/session-table.ts';
 import {
   type Acl,
   type AclEntry,
+  type AclSchemes,
   type Identity,
   openAcl,
   permission,
@@ -38,6 +39,8 @@ export interface PrepareOptions {
   readonly skipAcl: boolean;
   /** Whether TTL nodes may be made. */
   readonly extendedTypes: boolean;
+  /** What lists may name. */
+  readonly schemes: AclSchemes;
   /** Whether clients may ask for other members of the ensemble. */
   readonly reconfigEnabled: boolean;
   /** Whether writes beyond a hard quota are refused. */
@@ -158,7 +161,7 @@ export class Preparer {
       case 'setAcl': {
         const { path, version } = operation;
         if (!isValidPath(path)) return errorCodes.BAD_ARGUMENTS;
-        const entries = resolveAcl(operation.acl, requester.identities);
+        const entries = resolveAcl(operation.acl, requester.identities, this.#options.schemes);
         if (entries === null) return errorCodes.INVALID_ACL;
         const node = this.#checked(path, permission.admin, requester);
         if (typeof node === 'number') return node;
@@ -201,7 +204,7 @@ export class Preparer {
     if (typeof kind === 'number') return kind;
     let { path } = operation;
     if (!isAddressable(path)) return errorCodes.BAD_ARGUMENTS;
-    const entries = resolveAcl(operation.acl, requester.identities);
+    const entries = resolveAcl(operation.acl, requester.identities, this.#options.schemes);
     if (entries === null) return errorCodes.INVALID_ACL;
     const parentPath = parentOf(path);
     const parent = this.#outstanding.find(parentPath);

@@ -102,8 +102,23 @@ function permittedByEntries(
 
 function matches(own: Identity, entry: Identity): boolean {
   if (own.scheme !== entry.scheme) return false;
-  return own.scheme === 'ip' ? ipMatches(entry.id, own.id) : own.id === entry.id;
+  if (own.scheme === 'ip') return ipMatches(entry.id, own.id);
+  // The original lets the SASL user of that name stand for all of them.
+  return own.id === entry.id || (own.scheme === 'sasl' && own.id === 'super');
 }
+
+/** The schemes that lists may name, each with the ids that it accepts. */
+export type AclSchemes = ReadonlyMap<string, (id: string) => boolean>;
+
+/** Those that need nothing from outside. */
+export const basicSchemes: AclSchemes = new Map([
+  ['world', (id: string) => id === 'anyone'],
+  ['ip', isIpPattern],
+  ['digest', (id: string) => /^[^:]*:[^:]+$/.test(id)],
+]);
+
+/** Schemes whose identities were proved, and which `auth` therefore stands for. */
+const provedSchemes: ReadonlySet<string> = new Set(['digest', 'sasl', 'x509']);
 
 /** An entry as it arrives: any part may be missing. */
 export interface RawAclEntry {
@@ -114,12 +129,14 @@ export interface RawAclEntry {
 /**
  * Turns the list of a request into the one that is stored: duplicates dropped, `auth` replaced by
  * the requester's own identities, everything else checked by its scheme.
+ * @param schemes an entry of any other is not acceptable
  * @returns null when the list is not acceptable (the client is told "invalid ACL"); for the open list
  *   the one that {@link openAcl} holds
  */
 export function resolveAcl(
   requested: readonly RawAclEntry[] | null,
   identities: readonly Identity[],
+  schemes: AclSchemes,
 ): readonly AclEntry[] | null {
   if (requested === null || requested.length === 0) return null;
   if (isOpenList(requested)) return openEntries;
@@ -133,29 +150,16 @@ export function resolveAcl(
   for (const { perms, id } of requested) {
     if (id.scheme === null || id.id === null) return null;
     if (id.scheme === 'auth') {
-      const own = identities.filter(({ scheme }) => scheme === 'digest');
+      const own = identities.filter(({ scheme }) => provedSchemes.has(scheme));
       if (own.length === 0) return null;
       for (const identity of own) add(perms, identity.scheme, identity.id);
-    } else if (isValidId(id.scheme, id.id)) {
+    } else if (schemes.get(id.scheme)?.(id.id) === true) {
       add(perms, id.scheme, id.id);
     } else {
       return null;
     }
   }
   return isOpenList(resolved) ? openEntries : resolved;
-}
-
-function isValidId(scheme: string, id: string): boolean {
-  switch (scheme) {
-    case 'world':
-      return id === 'anyone';
-    case 'digest':
-      return /^[^:]*:[^:]+$/.test(id);
-    case 'ip':
-      return isIpPattern(id);
-    default:
-      return false; // No provider for that scheme.
-  }
 }
 
 /** What somebody without ADMIN is shown: the secret part of digest entries becomes `x`. */
