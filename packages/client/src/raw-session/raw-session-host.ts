@@ -487,7 +487,8 @@ export class RawSession {
     this.#connection?.destroy();
     this.#connection = null;
     this.#failedLinks += 1;
-    const noServerLeft = wasEstablished || this.#failedLinks >= this.#address.servers.length;
+    // With several servers, what waits may wait for the next one until all have had their turn.
+    const noServerLeft = wasEstablished || this.#failedLinks % this.#address.servers.length === 0;
     this.#line.fail(() => failureOf('CONNECTION_LOSS', null), noServerLeft);
     this.#credentialsSent.length = 0;
     if (noServerLeft) this.#failAuthentication(() => failureOf('CONNECTION_LOSS', null));

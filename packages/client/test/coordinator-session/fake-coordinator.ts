@@ -8,6 +8,7 @@ import {
   checkVersionRequest,
   createRequest,
   createResponse,
+  decodeConnectRequest,
   deleteRequest,
   errorResponse,
   getChildren2Response,
@@ -15,7 +16,6 @@ import {
   getDataResponse,
   multiEnd,
   multiHeader,
-  oldConnectRequest,
   oldConnectResponse,
   opCodes,
   operationHeader,
@@ -170,7 +170,7 @@ export class FakeCoordinator {
   }
 
   #handshake(peer: Peer, frame: Buffer): void {
-    const request = oldConnectRequest.decode(frame);
+    const { request } = decodeConnectRequest(new Reader(frame));
     this.wantedTimeouts.push(request.timeOut);
     this.lastZxidsSeen.push(request.lastZxidSeen);
     const isRefused = request.sessionId !== 0n && !this.sessions.has(request.sessionId);

@@ -38,7 +38,17 @@ const setAcl: ShellCommand = {
     const apply = (to: string) =>
       about(to, session.call(operations.setAcl, { path: to, acl: entries, version }));
     if (has('R')) {
-      for await (const found of nodesFrom(session, path)) await apply(found);
+      let wasRefused = false;
+      for await (const found of nodesFrom(session, path))
+        try {
+          await apply(found);
+        } catch (failure) {
+          // The others may still take it; a tree with one node of somebody else is no reason to stop.
+          if (!(failure instanceof RequestFailed) || !session.isAlive) throw failure;
+          await stderr(`${failure.message}\n`);
+          wasRefused = true;
+        }
+      if (wasRefused) throw new ShellError('');
       return;
     }
     const { stat } = await apply(path);
