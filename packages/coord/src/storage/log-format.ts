@@ -119,7 +119,7 @@ async function nextMarker(window: FileWindow, from: number): Promise<number | nu
 
 /** How many bytes from `position` on hold something else than the zeros of preallocation. */
 export async function writtenBytesFrom(window: FileWindow, position: number): Promise<number> {
-  const zeros = Buffer.alloc(WINDOW_BYTES);
+  const zeros = Buffer.alloc(Math.min(WINDOW_BYTES, Math.max(0, window.sizeBytes - position)));
   let lastWritten = position;
   for (let at = position; at < window.sizeBytes; ) {
     await window.load(at, 1);

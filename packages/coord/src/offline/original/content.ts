@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { decompressSync, MalformedMessage } from '@odradek/protocol';
+import { decompressSync, ProtocolError } from '@odradek/protocol';
 import type { Disk } from '@odradek/runtime';
 import { ForeignDataDamaged } from '../errors.ts';
 
@@ -66,8 +66,11 @@ async function* gunzipped(disk: Disk, path: string): AsyncGenerator<Buffer> {
   }
 }
 
+/** By its code: it may come from another realm, whose Error is not ours. */
 function isZlibError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^Z_/.test(String(error.code));
+  return (
+    typeof error === 'object' && error !== null && 'code' in error && /^Z_/.test(String(error.code))
+  );
 }
 
 async function* unframed(disk: Disk, path: string): AsyncGenerator<Buffer> {
@@ -98,7 +101,7 @@ async function* unframed(disk: Disk, path: string): AsyncGenerator<Buffer> {
           limitBytes: SNAPPY_BLOCK_BYTES_MAX,
         });
       } catch (error) {
-        if (!(error instanceof MalformedMessage)) throw error;
+        if (!(error instanceof ProtocolError)) throw error;
         throw damaged(error.message, error);
       }
       rest = rest.subarray(4 + sizeBytes);

@@ -108,7 +108,7 @@ export class Loader {
     const { tree } = this.state;
     const node = tree.get(change.path);
     if (node?.czxid !== zxid) return;
-    tree.setAcl(change.path, change.acl, node.aversion);
+    tree.setAcl(change.path, change.acl, node.aversion, zxid);
     this.#withoutAcl.delete(change.path);
   }
 

@@ -22,6 +22,11 @@ const ENTRY_END = 0x42; // "B"
 /** A record over this is taken for damage; nobody configures jute.maxbuffer so high. */
 const RECORD_BYTES_MAX = 256 * 1024 * 1024;
 
+/** Of a transaction without a record. */
+const SMALLEST_ENTRY_BYTES = ENTRY_HEADER_BYTES + 32 + 1;
+const ZXID_AT = 12;
+const NEAR = 1n << 20n;
+
 const REMEDY =
   'Copy the file again, use the data of another server of the ensemble, or accept the loss (--accept-loss)';
 
@@ -56,14 +61,16 @@ export async function* readLog(disk: Disk, path: string): AsyncGenerator<LogItem
       return;
     }
     let offset = HEADER_BYTES;
+    let lastZxid: bigint | null = null;
     for (;;) {
-      const entry = await entryAt(window, path, offset);
+      const entry = await entryAt(window, path, offset, lastZxid);
       if (entry === null) {
         yield { kind: 'end', end: { offset, tornBytes: await writtenBytesFrom(window, offset) } };
         return;
       }
       yield { kind: 'entry', entry };
       offset += entry.sizeBytes;
+      lastZxid = entry.record.zxid;
     }
   } finally {
     await file.close();
@@ -85,7 +92,12 @@ async function hasHeader(window: FileWindow, path: string): Promise<boolean> {
 }
 
 /** @returns null at the end of the file */
-async function entryAt(window: FileWindow, path: string, offset: number): Promise<LogEntry | null> {
+async function entryAt(
+  window: FileWindow,
+  path: string,
+  offset: number,
+  lastZxid: bigint | null,
+): Promise<LogEntry | null> {
   const damaged = (damage: string, cause?: unknown): ForeignDataDamaged =>
     new ForeignDataDamaged(path, offset, damage, REMEDY, { cause });
   const header = await bytesAt(window, offset, ENTRY_HEADER_BYTES);
@@ -96,8 +108,9 @@ async function entryAt(window: FileWindow, path: string, offset: number): Promis
   const checksum = header.readBigInt64BE(0);
   const entry = size === 0 ? null : await bytesAt(window, offset, sizeBytes);
   if (entry === null || entry[sizeBytes - 1] !== ENTRY_END) {
-    const unfinishedBytes = size === 0 ? ENTRY_HEADER_BYTES : sizeBytes;
-    if ((await writtenBytesFrom(window, offset)) <= unfinishedBytes) return null;
+    const writtenBytes = await writtenBytesFrom(window, offset);
+    const isLast = writtenBytes <= (size === 0 ? ENTRY_HEADER_BYTES : sizeBytes);
+    if (isLast && !(await hidesEntries(window, offset, writtenBytes, lastZxid))) return null;
     throw damaged('the entry is not whole, and there are others behind it');
   }
   const record = entry.subarray(ENTRY_HEADER_BYTES, sizeBytes - 1);
@@ -108,6 +121,35 @@ async function entryAt(window: FileWindow, path: string, offset: number): Promis
     if (error instanceof MalformedMessage) throw damaged(error.message, error);
     throw error;
   }
+}
+
+/**
+ * Whether what looks like one unfinished entry has whole ones in it: then its size is what is wrong,
+ * and what follows it was acknowledged.
+ */
+async function hidesEntries(
+  window: FileWindow,
+  offset: number,
+  writtenBytes: number,
+  lastZxid: bigint | null,
+): Promise<boolean> {
+  const bytes = await bytesAt(window, offset, writtenBytes);
+  if (bytes === null) return false;
+  for (let at = 1; at + SMALLEST_ENTRY_BYTES <= bytes.length; at += 1) {
+    const end = at + ENTRY_HEADER_BYTES + bytes.readInt32BE(at + 8);
+    if (end < at + SMALLEST_ENTRY_BYTES - 1 || bytes[end] !== ENTRY_END) continue;
+    const record = bytes.subarray(at + ENTRY_HEADER_BYTES, end);
+    if (!isNext(record.readBigInt64BE(ZXID_AT), lastZxid)) continue;
+    if (bytes.readBigInt64BE(at) === BigInt(adler32(record))) return true;
+  }
+  return false;
+}
+
+/** Near enough behind the last one to be worth computing a checksum. */
+function isNext(zxid: bigint, lastZxid: bigint | null): boolean {
+  if (lastZxid === null) return zxid > 0n;
+  if (zxid <= lastZxid) return false;
+  return zxid - lastZxid <= NEAR || BigInt.asUintN(32, zxid) <= NEAR;
 }
 
 async function bytesAt(

@@ -7,20 +7,24 @@ import {
   getDataResponse,
   opCodes,
 } from '@odradek/protocol';
+import { copyOfStat, type Stat } from '../../../src/core/tree/node.ts';
+import type { Tree } from '../../../src/core/tree/tree.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { read } from '../../support/requests.ts';
 
 /** A node as text, so that differences are readable. */
 export type Dump = ReadonlyMap<string, string>;
 
-const shown = (value: unknown): string =>
+const text = (value: unknown): string =>
   JSON.stringify(value, (_name, field: unknown) =>
-    typeof field === 'bigint'
-      ? `0x${BigInt.asUintN(64, field).toString(16)}`
-      : Buffer.isBuffer(field)
-        ? field.toString('hex')
-        : field,
+    typeof field === 'bigint' ? `0x${BigInt.asUintN(64, field).toString(16)}` : field,
   );
+
+const lineOf = (data: Buffer | null, stat: Stat, acl: unknown): string =>
+  text({ data: data === null ? null : data.toString('hex'), stat, acl });
+
+const sorted = (dump: ReadonlyMap<string, string>): Dump =>
+  new Map([...dump].sort(([left], [right]) => (left < right ? -1 : 1)));
 
 export async function dumpServer(port: number): Promise<Dump> {
   const client = await RawClient.open(port);
@@ -36,13 +40,20 @@ export async function dumpServer(port: number): Promise<Dump> {
     const { data, stat } = getDataResponse.decode((await client.reply()).body);
     const { acl } = getAclResponse.decode((await client.reply()).body);
     const { children } = getChildrenResponse.decode((await client.reply()).body);
-    dump.set(
-      path,
-      shown({ data: data === null ? null : Buffer.from(data).toString('hex'), stat, acl }),
-    );
+    dump.set(path, lineOf(data, stat, acl));
     for (const name of children) pending.push(path === '/' ? `/${name}` : `${path}/${name}`);
   }
   await client.request(++xid, opCodes.closeSession);
   client.destroy();
-  return new Map([...dump].sort(([left], [right]) => (left < right ? -1 : 1)));
+  return sorted(dump);
+}
+
+/** The same of a tree in memory. */
+export function dumpTree(tree: Tree): Dump {
+  const dump = new Map<string, string>();
+  for (const { path, data } of tree.stored()) {
+    const node = tree.get(path);
+    if (node !== undefined) dump.set(path, lineOf(data, copyOfStat(node), node.acl.entries));
+  }
+  return sorted(dump);
 }
