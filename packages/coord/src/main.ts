@@ -18,11 +18,13 @@ import { startTlsReload } from './security/tls-reload-host.ts';
 import {
   type BoundPorts,
   CoordinatorServer,
+  quorumOfOne,
   type ServerOptions,
 } from './server/coordinator-server.ts';
 import { environmentLines, folderBytes } from './server/host-facts.ts';
+import type { Replication } from './server/write-path.ts';
 import { openStorage } from './storage/storage.ts';
-import type { StorageSettings } from './storage/types.ts';
+import type { Storage, StorageSettings } from './storage/types.ts';
 
 /** Alone, a server has this id in its session ids. */
 const STANDALONE_ID = 1;
@@ -58,6 +60,8 @@ export interface CoordinatorServices {
   readonly watchProcess?: (metrics: Metrics) => void;
   /** For `envi`. */
   readonly describeHost?: () => HostFacts;
+  /** Decides what is committed; our own log alone when not given. */
+  readonly replication?: (storage: Storage) => Replication;
 }
 
 /**
@@ -90,7 +94,8 @@ export async function startCoordinator(
   const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
   if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
   const options = serverOptions(environment, config, security, describeHost);
-  const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp });
+  const { replication = quorumOfOne } = services;
+  const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp, replication });
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
   }

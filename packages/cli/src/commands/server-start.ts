@@ -4,11 +4,13 @@
  */
 import {
   ConfigError,
+  describeHost,
   Metrics,
   type OdradekError,
   type PropertyEntry,
   parseOverride,
   parseProperties,
+  serveHttp,
   watchProcess,
 } from '@odradek/runtime';
 import type { CommandContext, Tool } from '../context.ts';
@@ -103,11 +105,16 @@ export const zookeeperServerStart = starter(
   'zookeeper-server-start',
   'Starts a coordination server.',
   'zookeeper.out',
-  async (entries, file, { environment, homeDirectory }) => {
+  async (entries, file, { environment, homeDirectory, eventLoopDelay }) => {
     const { readZooCfg, startCoordinator } = await import('@odradek/coord');
     const { values, warnings } = readZooCfg(entries, { source: file, homeDirectory });
     for (const note of warnings) environment.log.child('coord').warn(note);
-    return startCoordinator(environment, values);
+    return startCoordinator(environment, values, {
+      serveHttp,
+      watchProcess,
+      describeHost,
+      eventLoopDelay: eventLoopDelay(),
+    });
   },
 );
 

@@ -111,7 +111,6 @@ export class Acceptor {
       connection.destroy();
       return refused;
     }
-    this.#stats.connectionsAccepted += 1;
     this.#countByAddress.set(remoteAddress, count + 1);
     const client = new ClientConnection(connection, parts);
     this.connections.add(client);

@@ -116,6 +116,10 @@ export class ClientConnection
   /** Made when the client begins with it. */
   #sasl: SaslSession | null = null;
   #linearizableReads: boolean;
+  /** Reads in the queue whose confirmation is on its way. */
+  #unconfirmedCount = 0;
+  /** A write that waits for them; nothing is taken behind it. */
+  #heldWrite: (() => void) | null = null;
   readonly #longReplies: LongReplies;
   /** Time of the chunk that is being handled. */
   #nowMs = 0;
@@ -261,7 +265,7 @@ export class ClientConnection
 
   #mayTakeMore(): boolean {
     if (this.#state !== 'open' && this.#state !== 'new') return false;
-    if (this.outbox.isCongested) return false;
+    if (this.outbox.isCongested || this.#heldWrite !== null) return false;
     if (this.#queue.length === 0 || !this.#parts.admission.isFull) return true;
     this.#parts.admission.hold(this);
     return false;
@@ -287,6 +291,9 @@ export class ClientConnection
       this.#saslStep(xid, frame);
     } else if (opCode !== opCodes.auth && !isLetIn(this.identities, this.#parts.authentication)) {
       this.#refuseStranger(xid);
+    } else if (isWrite(opCode) && this.#unconfirmedCount > 0) {
+      // Started now, it could be applied before the reads in front of it are, which would show it.
+      this.#heldWrite = () => this.#startWrite(xid, opCode, frame, sizeBytes);
     } else if (isWrite(opCode)) {
       this.#startWrite(xid, opCode, frame, sizeBytes);
     } else if (opCode === opCodes.auth) {
@@ -318,10 +325,15 @@ export class ClientConnection
     const read = new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, false);
     this.#queue.push(read);
     this.#parts.admission.enter(sizeBytes);
+    this.#unconfirmedCount += 1;
+    let isWithin = true;
     this.#parts.writePath.confirm(() => {
       read.isReady = true;
-      this.#advance();
+      this.#unconfirmedCount -= 1;
+      if (isWithin) this.#advance();
+      else this.release();
     });
+    isWithin = false;
   }
 
   /** Setting watches again after a reconnection may take longer frames than anything else. */
@@ -345,8 +357,8 @@ export class ClientConnection
       return true;
     }
     this.#received(); // The answer counts the question.
-    const answer = words.answer(bytes);
     this.#state = 'ending';
+    const answer = words.answer(bytes);
     void answer
       .catch((error: unknown) => {
         // What it is made of (sizes of folders, say) could not be had.
@@ -356,6 +368,7 @@ export class ClientConnection
       .then((text) => {
         if (this.#state === 'closed') return;
         this.#connection.write(Buffer.from(text, 'utf8'));
+        this.#parts.stats.packetsSent += 1;
         this.#close('end');
       });
     return true;
@@ -363,6 +376,7 @@ export class ClientConnection
 
   #greet(frame: Reader): void {
     const { request, knowsReadOnly } = decodeConnectRequest(frame);
+    this.#parts.stats.connectRequests += 1;
     const { sessions, outboxes, minSessionTimeoutMs, maxSessionTimeoutMs } = this.#parts;
     this.#disarmTimer();
     if (request.lastZxidSeen > outboxes.lastZxid.value) {
@@ -514,7 +528,7 @@ export class ClientConnection
     this.#advance();
   };
 
-  /** Runs the reads that now stand in front. */
+  /** Runs the reads that now stand in front, and starts what has waited for them. */
   #advance(): void {
     for (let next = this.#queue.peek(); next?.body && next.isReady; next = this.#queue.peek()) {
       if (this.outbox.isCongested || this.#state === 'closed') return;
@@ -522,6 +536,10 @@ export class ClientConnection
       this.#parts.admission.leave(next.sizeBytes);
       this.#read(next.xid, next.opCode, next.body, next.receivedAtMs);
     }
+    const start = this.#heldWrite;
+    if (start === null || this.#unconfirmedCount > 0) return;
+    this.#heldWrite = null;
+    if (this.#state === 'open') start();
   }
 
   #read(xid: number, opCode: number, body: Reader, receivedAtMs: number): void {

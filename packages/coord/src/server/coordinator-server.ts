@@ -97,6 +97,8 @@ export interface ServerServices {
   readonly metrics: Metrics;
   /** null: pages cannot be served here. */
   readonly serveHttp: ServeHttp | null;
+  /** Decides what is committed. */
+  readonly replication: (storage: Storage) => Replication;
 }
 
 /** The ports that are bound; null: there is none of that kind. */
@@ -109,7 +111,7 @@ export interface BoundPorts {
 const ownRequester = { sessionId: 0n, identities: [] };
 
 /** Alone, our own log decides. */
-function quorumOfOne({ log }: Storage): Replication {
+export function quorumOfOne({ log }: Storage): Replication {
   return {
     propose: (record, zxid, committed) => log.append(record, zxid, committed),
     confirm: (confirmed) => confirmed(),
@@ -287,7 +289,7 @@ export class CoordinatorServer {
       tree,
       sessions,
       preparer,
-      replication: quorumOfOne(this.#storage),
+      replication: this.#services.replication(this.#storage),
       mutations: watches,
       lastZxid,
       clock,

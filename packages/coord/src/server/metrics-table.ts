@@ -72,7 +72,7 @@ export const countedMetrics = defineMetrics({
   bytes_received_count: { kind: 'counter', help: 'Bytes from clients.' },
   response_bytes: { kind: 'counter', help: 'Bytes of answers.' },
   watch_bytes: { kind: 'counter', help: 'Bytes of notifications.' },
-  connection_request_count: { kind: 'counter', help: 'Connections taken.' },
+  connection_request_count: { kind: 'counter', help: 'Requests to open or renew a session.' },
   connection_rejected: { kind: 'counter', help: 'Connections refused: too many.' },
   connection_drop_count: { kind: 'counter', help: 'Connections closed because of their peer.' },
   connection_revalidate_count: {

@@ -290,10 +290,10 @@ const percentiles = [
   ['p999', 0.999],
 ] as const;
 
-/** Everything else, in the original's spelling of counters, sets and summaries. */
+/** Everything else but the process's own, in the original's spelling of counters, sets and summaries. */
 function* counted(metrics: Metrics): IterableIterator<Named> {
   for (const { name, definition, series } of metrics.all()) {
-    if (alreadyShown.has(name)) continue;
+    if (alreadyShown.has(name) || name.startsWith('process_')) continue;
     for (const { values, series: one } of series) {
       const full = [...values, name].join('_');
       if (one instanceof Counter || one instanceof Gauge) {

@@ -59,7 +59,8 @@ export class ServerStats {
   watchBytes = 0;
   authFailures = 0;
   connectionsRejected = 0;
-  connectionsAccepted = 0;
+  /** To open or renew a session. */
+  connectRequests = 0;
   /** Closed because of what their peers did or left undone. */
   connectionsDropped = 0;
   handshakesMissed = 0;
@@ -85,7 +86,7 @@ export class ServerStats {
     meters.bytes_received_count.readFrom(() => this.bytesReceived);
     meters.response_bytes.readFrom(() => this.responseBytes);
     meters.watch_bytes.readFrom(() => this.watchBytes);
-    meters.connection_request_count.readFrom(() => this.connectionsAccepted);
+    meters.connection_request_count.readFrom(() => this.connectRequests);
     meters.connection_rejected.readFrom(() => this.connectionsRejected);
     meters.connection_drop_count.readFrom(() => this.connectionsDropped);
     meters.connection_revalidate_count.readFrom(() => this.revalidations);

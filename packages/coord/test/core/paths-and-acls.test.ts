@@ -113,6 +113,12 @@ test.each<{ what: string; list: readonly RawAclEntry[] | null; resolved: unknown
   },
   { what: 'auth', list: [entry(3, 'auth', 'x')], resolved: [entry(3, 'digest', 'u:hash')] },
   {
+    what: 'auth without an id',
+    list: [entry(3, 'auth', null)],
+    resolved: [entry(3, 'digest', 'u:hash')],
+  },
+  { what: 'digest without an id', list: [entry(3, 'digest', null)], resolved: null },
+  {
     what: 'duplicates',
     list: [entry(1, 'world', 'anyone'), entry(1, 'world', 'anyone'), entry(2, 'ip', '1.1.1.1')],
     resolved: [entry(1, 'world', 'anyone'), entry(2, 'ip', '1.1.1.1')],

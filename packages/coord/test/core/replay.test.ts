@@ -106,6 +106,24 @@ test('recovery from a fuzzy snapshot and the log gives the live tree', () => {
   );
 });
 
+test('what a snapshot has of a later life of a node is left alone by the log of an earlier one', () => {
+  const state = new State();
+  for (const one of [
+    create('/b', 0, 'first'),
+    set('/b'),
+    remove('/b'),
+    create('/b'),
+    create('/b/x'),
+  ]) {
+    state.write(one);
+  }
+  const tree = new Tree();
+  for (const node of state.tree.stored()) tree.restore(node); // Begun before all that, ended after it.
+  for (const record of state.records) apply(record, tree, new SessionTable(), nobody);
+  expect(contents(tree)).toEqual(contents(state.tree));
+  expect([...(tree.get('/b')?.children ?? [])]).toEqual(['x']);
+});
+
 test('the tree keeps its equations after any row of writes', () => {
   fc.assert(
     fc.property(fc.array(request, { maxLength: 60 }), (requests) => {

@@ -114,7 +114,7 @@ test('counts can be reset', async () => {
   expect(await word(port, 'crst')).toBe('Connection stats reset.\n');
   expect(await word(port, 'stat')).toContain('(queued=0,recved=0,sent=0)\n');
   expect(await word(port, 'srst')).toBe('Server stats reset.\n');
-  expect(await word(port, 'srvr')).toContain('\nReceived: 1\nSent: 0\n');
+  expect(await word(port, 'srvr')).toContain('\nReceived: 1\nSent: 1\n');
   client.destroy();
 });
 

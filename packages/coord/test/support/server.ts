@@ -9,7 +9,12 @@ import {
   nodeEnvironment,
   parseProperties,
 } from '@odradek/runtime';
-import { type RunningCoordinator, readZooCfg, startCoordinator } from '../../src/index.ts';
+import {
+  type CoordinatorServices,
+  type RunningCoordinator,
+  readZooCfg,
+  startCoordinator,
+} from '../../src/index.ts';
 
 /** What a server wrote into its log: a line per event. */
 export class LogLines implements Log {
@@ -56,6 +61,7 @@ export class Servers {
   async start(
     settings: Readonly<Record<string, string | number>> = {},
     ports: Partial<Environment> = {},
+    services: CoordinatorServices = {},
   ): Promise<TestServer> {
     const log = new LogLines();
     const environment = { ...nodeEnvironment({ log }), ...ports, log };
@@ -67,7 +73,7 @@ export class Servers {
       source: 'zoo.cfg',
       homeDirectory: '/nowhere',
     });
-    const running = await startCoordinator(environment, values);
+    const running = await startCoordinator(environment, values, services);
     this.#running.push(running);
     return { port: running.port, directory, running, log };
   }
@@ -75,7 +81,7 @@ export class Servers {
   /** What a server that is killed now leaves on its disk: a copy of its files, without its lock. */
   async crashImage({ directory }: TestServer): Promise<string> {
     const image = await this.directory();
-    await cp(directory, image, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+    await cp(directory, image, { recursive: true, filter: (path) => !/(\/lock|\.tmp)$/.test(path) });
     return image;
   }
 

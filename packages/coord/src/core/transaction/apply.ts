@@ -84,7 +84,7 @@ function applyToNode(
       return node;
     }
     case 'setAcl':
-      return tree.setAcl(change.path, change.acl, change.version) ?? null;
+      return tree.setAcl(change.path, change.acl, change.version, zxid) ?? null;
     default:
       return null; // `check` and `error` change nothing; what is left is no change to one node.
   }

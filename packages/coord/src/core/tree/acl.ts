@@ -148,12 +148,13 @@ export function resolveAcl(
     if (!known) resolved.push({ perms, id: { scheme, id } });
   };
   for (const { perms, id } of requested) {
-    if (id.scheme === null || id.id === null) return null;
+    if (id.scheme === null) return null;
     if (id.scheme === 'auth') {
+      // Its id says nothing, and kazoo leaves it out.
       const own = identities.filter(({ scheme }) => provedSchemes.has(scheme));
       if (own.length === 0) return null;
       for (const identity of own) add(perms, identity.scheme, identity.id);
-    } else if (schemes.get(id.scheme)?.(id.id) === true) {
+    } else if (id.id !== null && schemes.get(id.scheme)?.(id.id) === true) {
       add(perms, id.scheme, id.id);
     } else {
       return null;

@@ -5,7 +5,8 @@
  * sequence numbers) was fixed when its transaction was prepared. They are idempotent, because a
  * snapshot is taken while the tree moves on: replaying transactions that it already contains must
  * end in the same tree. So a create of what exists, a change of what is gone, and a second delete do
- * nothing but keep the parent's counters at least as high as the transaction says.
+ * nothing but keep the parent's counters at least as high as the transaction says; and what was made
+ * after a transaction, under the same name, is none of its business.
  * Not here: permission and version checks (../transaction/), watches (../watch/).
  */
 import { type AclEntry, AclTable, openAcl, openEntries } from './acl.ts';
@@ -131,12 +132,19 @@ export class Tree {
     timeMs: number,
   ): Node | undefined {
     const parent = this.#nodes.get(parentOf(path));
+    if (parent !== undefined && parent.czxid > zxid) return undefined;
     if (parent !== undefined) {
       parent.creationCount = Math.max(parent.creationCount, parentCreationCount);
       if (parentCreationCount > this.creationCountMax) this.creationCountMax = parentCreationCount;
       if (zxid > parent.pzxid) parent.pzxid = zxid;
     }
-    if (parent === undefined || this.#nodes.has(path)) return undefined;
+    if (parent === undefined) return undefined;
+    if (this.#nodes.has(path)) {
+      // The parent may have been made anew since the snapshot met this child.
+      parent.children ??= new Set();
+      parent.children.add(nameOf(path));
+      return undefined;
+    }
     const acl = entries === null ? openAcl : this.#acls.acquire(entries);
     const node = new Node(path, data, acl, owner, zxid, timeMs);
     this.#insert(node, parent);
@@ -149,7 +157,7 @@ export class Tree {
     const node = this.#nodes.get(path);
     const parent = this.#nodes.get(parentOf(path));
     if (parent !== undefined && zxid > parent.pzxid) parent.pzxid = zxid;
-    if (node === undefined) return undefined;
+    if (node === undefined || node.czxid > zxid) return undefined;
     this.#nodes.delete(path);
     this.#acls.release(node.acl);
     this.#dataSizeBytes -= path.length + node.dataLength;
@@ -169,7 +177,7 @@ export class Tree {
     timeMs: number,
   ): Node | undefined {
     const node = this.#nodes.get(path);
-    if (node === undefined) return undefined;
+    if (node === undefined || node.czxid > zxid) return undefined;
     const sizeBefore = node.dataLength;
     this.#replaceData(node, data);
     node.version = version;
@@ -180,9 +188,14 @@ export class Tree {
   }
 
   /** @returns the changed node; undefined when it is gone (replay) */
-  setAcl(path: string, entries: readonly AclEntry[] | null, version: number): Node | undefined {
+  setAcl(
+    path: string,
+    entries: readonly AclEntry[] | null,
+    version: number,
+    zxid: bigint,
+  ): Node | undefined {
     const node = this.#nodes.get(path);
-    if (node === undefined) return undefined;
+    if (node === undefined || node.czxid > zxid) return undefined;
     const old = node.acl;
     node.acl = entries === null ? openAcl : this.#acls.acquire(entries);
     this.#acls.release(old);

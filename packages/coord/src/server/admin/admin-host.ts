@@ -74,7 +74,7 @@ function commandsAt(root: string, info: ServerInfo): HttpHandler {
     return {
       status,
       headers: { 'content-type': 'application/json' },
-      body: `${prettyJson(body)}\n`,
+      body: prettyJson(body),
     };
   };
 }
