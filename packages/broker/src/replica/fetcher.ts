@@ -41,10 +41,17 @@ type FetchTopicInput = FetchInput['topics'][number];
 type FetchedPartition = FetchResponse['responses'][number]['partitions'][number];
 
 /** A connection to the source broker, as far as fetchers use it. */
+/** What a source answered. */
+export interface Fetched {
+  readonly response: FetchResponse;
+  /** Nothing of the response is used any more. */
+  readonly done: () => void;
+}
+
 export interface SourceConnection {
   /** The highest version of Fetch that both sides have; at least 12, which truncation needs. */
   readonly fetchVersion: number;
-  fetch(version: number, request: FetchInput): Promise<FetchResponse>;
+  fetch(version: number, request: FetchInput): Promise<Fetched>;
   listOffsets(request: ListOffsetsInput): Promise<ListOffsetsResponse>;
   close(): void;
 }
@@ -143,11 +150,13 @@ export class Fetcher {
       const { fetchVersion } = this.#connection;
       const withIds = asked.every(({ following }) => following.partition.log.topicId !== null);
       const version = withIds ? fetchVersion : Math.min(fetchVersion, LAST_FETCH_WITH_NAMES);
-      const response = await this.#connection.fetch(version, this.#request(asked, version));
+      const request = this.#request(asked, version);
+      const { response, done } = await this.#connection.fetch(version, request);
       if (this.#inTrouble) this.#options.log.info('following again', this.#source());
       this.#inTrouble = false;
       if (response.errorCode !== 0) throw new KafkaError(kafkaErrorOf(response.errorCode));
       await this.#take(asked, response);
+      done(); // The logs have copies of the batches.
     } catch (error) {
       if (!isOfTheWorld(error)) throw error;
       this.#connection?.close();

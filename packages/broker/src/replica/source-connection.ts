@@ -3,8 +3,13 @@
  */
 import { BrokerConnection } from '@odradek/client';
 import { apis } from '@odradek/protocol';
-import { ConnectFailed, type Environment } from '@odradek/runtime';
-import type { SourceConnection } from './fetcher.ts';
+import {
+  type BufferPool,
+  ConnectFailed,
+  type Environment,
+  type PooledBuffer,
+} from '@odradek/runtime';
+import type { Fetched, SourceConnection } from './fetcher.ts';
 
 /** The newest of the 3.9 line, which is what replicas speak. */
 const FETCH_NEWEST = 17;
@@ -14,6 +19,8 @@ export interface SourceConnectionOptions {
   /** Id of this broker, for the other one's logs. */
   readonly brokerId: number;
   readonly environment: Environment;
+  /** Memory for what is fetched. */
+  readonly buffers: BufferPool;
   /** replica.socket.timeout.ms */
   readonly requestTimeoutMs: number;
   /** socket.connection.setup.timeout.ms */
@@ -38,6 +45,7 @@ export async function connectToSource(
     port: endpoint.port,
     clientId: `broker-${options.brokerId}-fetcher-0`,
     environment: options.environment,
+    buffers: options.buffers,
     requestTimeoutMs: options.requestTimeoutMs,
     connectTimeoutMs: options.connectTimeoutMs,
     negotiate: true,
@@ -45,7 +53,14 @@ export async function connectToSource(
   const listOffsetsVersion = connection.versionOf(apis.listOffsets, LIST_OFFSETS_NEWEST);
   return {
     fetchVersion: connection.versionOf(apis.fetch, FETCH_NEWEST),
-    fetch: (version, request) => connection.send(apis.fetch, version, request),
+    async fetch(version, request): Promise<Fetched> {
+      let memory: PooledBuffer | null = null;
+      const lends = (lent: PooledBuffer): void => {
+        memory = lent;
+      };
+      const response = await connection.send(apis.fetch, version, request, { lends });
+      return { response, done: () => memory?.release() };
+    },
     listOffsets: (request) => connection.send(apis.listOffsets, listOffsetsVersion, request),
     close: () => connection.close(),
   };

@@ -251,6 +251,7 @@ export class BrokerServer {
             plane,
             logs: this.#logs.now,
             answers: this.#answers,
+            buffers: this.#buffers,
           }),
         );
         const groups = this.#groups.set(

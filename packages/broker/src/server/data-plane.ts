@@ -3,7 +3,7 @@
  * control plane.
  */
 import type { CoordinatorSession } from '@odradek/client';
-import type { Environment } from '@odradek/runtime';
+import type { BufferPool, Environment } from '@odradek/runtime';
 import { fetchHandler } from '../api/fetch.ts';
 import { leaderAndIsrHandler } from '../api/leader-and-isr.ts';
 import { listOffsetsHandler } from '../api/list-offsets.ts';
@@ -29,6 +29,8 @@ export interface DataPlaneParts {
   readonly logs: LogManager;
   /** Memory for answers. */
   readonly answers: ByteBudget;
+  /** Memory for what is fetched from leaders. */
+  readonly buffers: BufferPool;
 }
 
 export interface DataPlane {
@@ -37,7 +39,7 @@ export interface DataPlane {
 }
 
 export function dataPlane(parts: DataPlaneParts): DataPlane {
-  const { environment, config, session, plane, logs, answers } = parts;
+  const { environment, config, session, plane, logs, answers, buffers } = parts;
   const { metadata, brokerId } = plane;
   const { values } = config;
   const replicas = new ReplicaManager({
@@ -56,6 +58,7 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       connectToSource(sourceId, {
         brokerId,
         environment,
+        buffers,
         requestTimeoutMs: values['replica.socket.timeout.ms'],
         connectTimeoutMs: values['socket.connection.setup.timeout.ms'],
         endpointOf: (id) =>

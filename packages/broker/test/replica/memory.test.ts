@@ -199,3 +199,37 @@ test('requests and file reads use the same memory again and again', async () => 
     expect(Math.max(...kept)).toBeLessThanOrEqual(3 * 512 * 1024);
   });
 });
+
+test('a follower has what its leader has, in memory that is used again', async () => {
+  const run = async (leader: TestBroker, follower: TestBroker): Promise<void> => {
+    const pick = chance(7);
+    const sizes = new Map<number, number>();
+    for (let number = 0; number < 40; number++) {
+      sizes.set(number, pick(2) === 0 ? pick(400_000) : pick(5_000));
+      await leader.send(apis.produce, 9, {
+        acks: -1,
+        timeoutMs: 10_000,
+        topicData: [
+          {
+            name: TOPIC,
+            partitionData: [{ index: 0, records: batchOf(number, sizes.get(number) ?? 0) }],
+          },
+        ],
+      });
+    }
+    const { log } = follower.partition;
+    for (let from = 0; from < 40; ) {
+      const { chunks, nextOffset } = await log.read(from, MIB, log.logEndOffset, true);
+      expect(expectSound(Buffer.concat(chunks), from, sizes)).toBe(nextOffset - from);
+      from = nextOffset;
+    }
+  };
+  await withCluster(
+    2,
+    async (controller, [leader, follower]) => {
+      await controller.elect(1, [1, 2]);
+      if (leader !== undefined && follower !== undefined) await run(leader, follower);
+    },
+    { tailCacheBytes: 1_000_000 },
+  );
+});

@@ -304,6 +304,7 @@ export class TestBroker {
         connectToSource(sourceId, {
           brokerId: id,
           environment,
+          buffers,
           requestTimeoutMs: 5_000,
           connectTimeoutMs: 5_000,
           endpointOf: (broker) => metadata.liveBroker(broker)?.endpoints.get('PLAINTEXT') ?? null,

@@ -23,11 +23,13 @@ import {
   UnsupportedVersion,
 } from '@odradek/protocol';
 import {
+  type BufferPool,
   type Connection,
   type Disarm,
   type Environment,
   type Millis,
   millis,
+  type PooledBuffer,
 } from '@odradek/runtime';
 import { ConnectionClosed, LimitReached, RequestTimedOut } from '../errors.ts';
 import { Pipeline, type Unanswered } from './pipeline.ts';
@@ -56,17 +58,24 @@ export interface BrokerConnectionOptions {
   readonly maxInFlightRequests?: number;
   /** Ask for the broker's versions first (ApiVersions), so that `versionOf` knows them. */
   readonly negotiate?: boolean;
+  /** Memory for big answers; those that nobody gives back (`SendOptions.lends`) are lost to it. */
+  readonly buffers?: BufferPool;
 }
 
 export interface SendOptions {
   readonly timeoutMs?: number;
+  /**
+   * Called with the memory that the answer's bytes and records lie in, if it is the pool's, before
+   * the promise resolves: to be released when the answer is not used any more.
+   */
+  readonly lends?: (memory: PooledBuffer) => void;
 }
 
 interface Request extends Unanswered {
   readonly api: Api;
   readonly version: number;
-  /** Takes the answer's body; throws when it cannot be read. */
-  answer(body: Buffer): void;
+  /** Takes the answer's body, and the pool's memory that it lies in; throws when it cannot be read. */
+  answer(body: Buffer, memory: PooledBuffer | null): void;
   reject(error: Error): void;
 }
 
@@ -77,6 +86,8 @@ export class BrokerConnection {
   readonly #environment: BrokerConnectionOptions['environment'];
   readonly #splitter: FrameSplitter;
   readonly #deliver = (frame: Buffer): void => this.#answered(frame);
+  /** The pool's memory for the answer that is coming in pieces. */
+  #filling: PooledBuffer | null = null;
   readonly #pipeline = new Pipeline<Request>();
   readonly #waiting: { send(): void; reject(error: Error): void }[] = [];
   readonly #closeListeners = new Set<(reason: Error) => void>();
@@ -91,7 +102,13 @@ export class BrokerConnection {
     this.port = options.port;
     this.#options = options;
     this.#environment = options.environment;
-    this.#splitter = new FrameSplitter({ maxFrameBytes: options.maxFrameBytes ?? FRAME_BYTES_MAX });
+    const { buffers, maxFrameBytes = FRAME_BYTES_MAX } = options;
+    const allocate = (sizeBytes: number): Buffer => {
+      if (buffers === undefined) return Buffer.allocUnsafeSlow(sizeBytes);
+      this.#filling = buffers.take(sizeBytes);
+      return this.#filling.bytes.subarray(0, sizeBytes);
+    };
+    this.#splitter = new FrameSplitter({ maxFrameBytes, allocate });
   }
 
   /**
@@ -153,9 +170,11 @@ export class BrokerConnection {
     options: SendOptions = {},
   ): Promise<BodyOf<Res>> {
     return new Promise((resolve, reject) =>
-      this.#submit(api, version, body, options.timeoutMs, reject, (bytes) =>
-        resolve(api.response.decode(bytes, version) as BodyOf<Res>),
-      ),
+      this.#submit(api, version, body, options.timeoutMs, reject, (bytes, memory) => {
+        const answer = api.response.decode(bytes, version) as BodyOf<Res>;
+        if (memory !== null) options.lends?.(memory);
+        resolve(answer);
+      }),
     );
   }
 
@@ -209,7 +228,7 @@ export class BrokerConnection {
     body: InputOf<Req>,
     timeoutMs: number | undefined,
     reject: (error: Error) => void,
-    answer: (bytes: Buffer) => void,
+    answer: Request['answer'],
   ): void {
     if (this.#closedBecause !== null) {
       reject(this.#closedBecause);
@@ -270,11 +289,13 @@ export class BrokerConnection {
   }
 
   #answered(frame: Buffer): void {
+    const memory = this.#filling?.bytes.buffer === frame.buffer ? this.#filling : null;
+    if (memory !== null) this.#filling = null;
     if (this.#closedBecause !== null) return;
     const request = this.#pipeline.answered(peekCorrelationId(frame));
     try {
       const { bodyOffset } = decodeResponseHeader(frame, request.api, request.version);
-      request.answer(frame.subarray(bodyOffset));
+      request.answer(frame.subarray(bodyOffset), memory);
     } catch (error) {
       request.reject(error instanceof Error ? error : new Error(String(error)));
       throw error;
