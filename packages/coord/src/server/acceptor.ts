@@ -9,7 +9,8 @@ import type {
   ServerTls,
 } from '@odradek/runtime';
 import { reasonToRefuse } from './authentication.ts';
-import { ClientConnection, type ConnectionParts } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionParts } from './connection-parts.ts';
 import type { ServerStats } from './server-stats.ts';
 
 export interface AcceptorOptions {
@@ -104,7 +105,8 @@ export class Acceptor {
   #accept(connection: Connection, parts: ConnectionParts): ConnectionHandler {
     const { remoteAddress } = connection;
     const count = this.#countByAddress.get(remoteAddress) ?? 0;
-    const reason = this.#reasonToRefuse(count) ?? reasonToRefuse(connection, parts.authentication);
+    const reason =
+      this.#reasonToRefuse(count) ?? reasonToRefuse(connection, parts.credentials.authentication);
     if (reason !== null) {
       this.#stats.connectionsRejected += 1;
       this.#environment.log.warn('connection refused', { peer: `/${remoteAddress}`, reason });

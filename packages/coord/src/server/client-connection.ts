@@ -11,82 +11,38 @@
  * log; other connections do not notice.
  */
 import {
-  authPacket,
   type ConnectRequest,
-  connectResponse,
   decodeConnectRequest,
   JuteFrameSplitter,
   type LargerFrames,
   MalformedMessage,
-  oldConnectResponse,
   opCodes,
   opNameOf,
   type Reader,
-  saslRequest,
-  saslResponse,
   xids,
   zookeeperErrorCodes,
 } from '@odradek/protocol';
-import {
-  type Connection,
-  type ConnectionHandler,
-  type Disarm,
-  type Environment,
-  invariant,
-  millis,
-} from '@odradek/runtime';
-import { Fifo } from '../core/fifo.ts';
+import { type Connection, type ConnectionHandler, type Disarm, millis } from '@odradek/runtime';
 import type { Lease } from '../core/session/expiry.ts';
-import { negotiatedTimeout, PASSWORD_BYTES } from '../core/session/session-table.ts';
+import { negotiatedTimeout } from '../core/session/session-table.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
 import type { Identity } from '../core/tree/acl.ts';
-import type { Admission, Held } from './admission.ts';
-import {
-  type AuthenticationOptions,
-  authenticate,
-  initialIdentities,
-  isLetIn,
-  withIdentities,
-} from './authentication.ts';
-import { ConnectionStats, SESSION_MADE } from './connection-stats.ts';
-import type { FourLetterWords } from './four-letter-words.ts';
+import type { Held } from './admission.ts';
+import type { ConnectionParts } from './connection-parts.ts';
+import { ConnectionStats } from './connection-stats.ts';
+import { type Attempt, Credentials } from './credentials.ts';
+import { greetingFrame } from './greeting.ts';
 import { LINGER_MS_MAX, SET_WATCHES_BYTES_MAX } from './limits.ts';
-import { Outbox, type OutboxPool } from './outbox.ts';
-import { type Completed, PendingRead, PendingWrite, type Queued } from './queued-request.ts';
-import { type ReadingClient, type Reads, TooManyWatches } from './reads.ts';
-import { LongReplies, type ReplyLimits } from './reply-limits.ts';
+import { Outbox } from './outbox.ts';
+import { type Completed, PendingRead, PendingWrite } from './queued-request.ts';
+import { type ReadingClient, TooManyWatches } from './reads.ts';
+import { LongReplies } from './reply-limits.ts';
 import { decodeWrite, isWrite } from './request-decoding.ts';
-import { SaslSession } from './sasl-session.ts';
-import type { ServerStats } from './server-stats.ts';
-import type { HeldSession, SessionConnection, SessionHost } from './session-host.ts';
-import { OPTIONS_SCHEME, readSessionOptions, showsState } from './session-options.ts';
-import type { SlowReader, SlowReaders } from './slow-readers.ts';
-import type { WritePath } from './write-path.ts';
+import { RequestOrder } from './request-order.ts';
+import type { HeldSession, SessionConnection } from './session-host.ts';
+import { showsState } from './session-options.ts';
+import type { SlowReader } from './slow-readers.ts';
 import { replyToWrite } from './write-replies.ts';
-
-/** What the connections of a server share. */
-export interface ConnectionParts {
-  readonly environment: Pick<Environment, 'clock' | 'timers' | 'log' | 'random'>;
-  readonly outboxes: OutboxPool;
-  readonly reads: Reads<ClientConnection>;
-  readonly writePath: WritePath;
-  readonly sessions: SessionHost;
-  readonly admission: Admission;
-  readonly stats: ServerStats;
-  readonly words: FourLetterWords;
-  readonly slowReaders: SlowReaders;
-  readonly replyLimits: ReplyLimits;
-  /** Whether sessions read so until they ask for something else. */
-  readonly linearizableReads: boolean;
-  /** A connection that has not opened a session by then is closed. */
-  readonly handshakeMs: number;
-  readonly authentication: AuthenticationOptions;
-  readonly maxFrameBytes: number;
-  readonly minSessionTimeoutMs: number;
-  readonly maxSessionTimeoutMs: number;
-  /** The connection is gone. */
-  closed(connection: ClientConnection): void;
-}
 
 const ephemeralOnLocalSession: WriteRequest = {
   kind: 'refused',
@@ -104,22 +60,17 @@ export class ClientConnection
   /** `/address:port`, as the original prints peers. */
   readonly peer: string;
   readonly remoteAddress: string;
+  /** Whether it came over TLS. */
+  readonly isSecure: boolean;
   sessionId = 0n;
-  identities: readonly Identity[];
   readonly #parts: ConnectionParts;
   readonly #connection: Connection;
   readonly #splitter: JuteFrameSplitter;
-  readonly #queue = new Fifo<Queued>();
+  readonly #order: RequestOrder;
+  readonly #credentials: Credentials;
   #state: State = 'new';
   #lease: Lease | null = null;
   #isPaused = false;
-  /** Made when the client begins with it. */
-  #sasl: SaslSession | null = null;
-  #linearizableReads: boolean;
-  /** Reads in the queue whose confirmation is on its way. */
-  #unconfirmedCount = 0;
-  /** A write that waits for them; nothing is taken behind it. */
-  #heldWrite: (() => void) | null = null;
   readonly #longReplies: LongReplies;
   /** Time of the chunk that is being handled. */
   #nowMs = 0;
@@ -132,23 +83,28 @@ export class ClientConnection
     this.#connection = connection;
     this.#parts = parts;
     this.#splitter = new JuteFrameSplitter(parts.maxFrameBytes, this);
-    this.stats = new ConnectionStats(clock.wallTime());
-    this.#linearizableReads = parts.linearizableReads;
+    this.stats = new ConnectionStats(parts.stats, clock.wallTime());
+    this.#order = new RequestOrder(parts.admission);
     this.#longReplies = new LongReplies(parts.replyLimits);
     this.#deadlineMs = clock.now() + parts.handshakeMs;
     this.outbox = new Outbox(parts.outboxes, connection);
     this.remoteAddress = connection.remoteAddress;
     this.peer = `/${connection.remoteAddress}:${connection.remotePort}`;
-    this.identities = initialIdentities(connection, parts.authentication);
+    this.isSecure = connection.tls !== undefined;
+    this.#credentials = new Credentials(connection, this.peer, this.outbox, parts.credentials);
     this.#disarmTimer = timers.wakeAt(millis(this.#deadlineMs), () => {
       parts.stats.handshakesMissed += 1;
       this.#fail('handshake', `no session within ${parts.handshakeMs} ms`);
     });
   }
 
+  get identities(): readonly Identity[] {
+    return this.#credentials.identities;
+  }
+
   /** Requests that wait. */
   get queuedCount(): number {
-    return this.#queue.length;
+    return this.#order.length;
   }
 
   /** As the original shows it: 1 while requests are taken, 4 while answers wait for the peer. */
@@ -156,9 +112,6 @@ export class ClientConnection
     const isReading = !this.#isPaused && this.#state !== 'ending';
     return (isReading ? 1 : 0) + (this.outbox.isCongested ? 4 : 0);
   }
-
-  /** Whether it came over TLS. */
-  readonly isSecure = false;
 
   /** Of the session, as negotiated on this connection; 0 without one. */
   get sessionTimeoutMs(): number {
@@ -221,7 +174,7 @@ export class ClientConnection
   /** Tells of a watched change. */
   notify(frame: Buffer): void {
     if (this.#state === 'closed') return;
-    this.#sent(this.outbox.raw(frame));
+    this.stats.countSent(this.outbox.raw(frame));
     this.#parts.stats.watchBytes += frame.length;
     this.#parts.slowReaders.notified(this, this.outbox.unsentBytes);
   }
@@ -265,8 +218,8 @@ export class ClientConnection
 
   #mayTakeMore(): boolean {
     if (this.#state !== 'open' && this.#state !== 'new') return false;
-    if (this.outbox.isCongested || this.#heldWrite !== null) return false;
-    if (this.#queue.length === 0 || !this.#parts.admission.isFull) return true;
+    if (this.outbox.isCongested || this.#order.isHeld) return false;
+    if (this.#order.length === 0 || !this.#parts.admission.isFull) return true;
     this.#parts.admission.hold(this);
     return false;
   }
@@ -279,7 +232,7 @@ export class ClientConnection
   }
 
   #take(frame: Reader): void {
-    this.#received();
+    this.stats.countReceived();
     if (this.#state === 'new') {
       this.#greet(frame);
       return;
@@ -288,16 +241,15 @@ export class ClientConnection
     const xid = frame.int32();
     const opCode = frame.int32();
     if (opCode === opCodes.sasl) {
-      this.#saslStep(xid, frame);
-    } else if (opCode !== opCodes.auth && !isLetIn(this.identities, this.#parts.authentication)) {
+      this.#attempted(this.#credentials.saslStep(xid, frame));
+    } else if (opCode === opCodes.auth) {
+      this.#attempted(this.#credentials.authenticate(xid, frame));
+    } else if (!this.#credentials.isLetIn) {
       this.#refuseStranger(xid);
-    } else if (isWrite(opCode) && this.#unconfirmedCount > 0) {
-      // Started now, it could be applied before the reads in front of it are, which would show it.
-      this.#heldWrite = () => this.#startWrite(xid, opCode, frame, sizeBytes);
+    } else if (isWrite(opCode) && this.#order.mustHoldWrites) {
+      this.#order.hold(() => this.#startWrite(xid, opCode, frame, sizeBytes));
     } else if (isWrite(opCode)) {
       this.#startWrite(xid, opCode, frame, sizeBytes);
-    } else if (opCode === opCodes.auth) {
-      this.#authenticate(xid, frame);
     } else if (this.#wantsConfirmation(opCode)) {
       this.#confirmAndRead(xid, opCode, frame, sizeBytes);
     } else {
@@ -307,29 +259,25 @@ export class ClientConnection
 
   /** At once when nothing is before it, else in its place. */
   #startRead(xid: number, opCode: number, body: Reader, sizeBytes: number): void {
-    if (this.#queue.length === 0) {
+    if (this.#order.length === 0) {
       this.#read(xid, opCode, body, this.#nowMs);
     } else {
-      this.#queue.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
-      this.#parts.admission.enter(sizeBytes);
+      this.#order.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
     }
   }
 
   /** `sync` means: everything acknowledged so far. Other reads show that much if it is wished. */
   #wantsConfirmation(opCode: number): boolean {
-    return opCode === opCodes.sync || (this.#linearizableReads && showsState(opCode));
+    return opCode === opCodes.sync || (this.#credentials.linearizableReads && showsState(opCode));
   }
 
   /** A read that must not run before it is certain that nothing newer was acknowledged elsewhere. */
   #confirmAndRead(xid: number, opCode: number, frame: Reader, sizeBytes: number): void {
     const read = new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, false);
-    this.#queue.push(read);
-    this.#parts.admission.enter(sizeBytes);
-    this.#unconfirmedCount += 1;
+    this.#order.pushUnconfirmed(read);
     let isWithin = true;
     this.#parts.writePath.confirm(() => {
-      read.isReady = true;
-      this.#unconfirmedCount -= 1;
+      this.#order.confirmed(read);
       if (isWithin) this.#advance();
       else this.release();
     });
@@ -356,21 +304,14 @@ export class ClientConnection
       this.#setPaused(false);
       return true;
     }
-    this.#received(); // The answer counts the question.
+    this.stats.countReceived(); // The answer counts the question.
     this.#state = 'ending';
-    const answer = words.answer(bytes);
-    void answer
-      .catch((error: unknown) => {
-        // What it is made of (sizes of folders, say) could not be had.
-        this.#parts.environment.log.error('a four-letter word failed', { reason: String(error) });
-        return '';
-      })
-      .then((text) => {
-        if (this.#state === 'closed') return;
-        this.#connection.write(Buffer.from(text, 'utf8'));
-        this.#parts.stats.packetsSent += 1;
-        this.#close('end');
-      });
+    void words.answerOrNothing(bytes).then((text) => {
+      if (this.#state === 'closed') return;
+      this.#connection.write(Buffer.from(text, 'utf8'));
+      this.#parts.stats.packetsSent += 1;
+      this.#close('end');
+    });
     return true;
   }
 
@@ -399,18 +340,7 @@ export class ClientConnection
       if (session !== null) this.#parts.sessions.forget(session.id, this);
       return;
     }
-    const body = {
-      protocolVersion: 0,
-      timeOut: session?.timeoutMs ?? 0,
-      sessionId: session?.id ?? 0n,
-      passwd: session?.password ?? Buffer.alloc(PASSWORD_BYTES),
-      readOnly: false,
-    };
-    const answer = knowsReadOnly ? connectResponse.encode(body) : oldConnectResponse.encode(body);
-    const frame = Buffer.allocUnsafe(4 + answer.length);
-    frame.writeInt32BE(answer.length, 0);
-    answer.copy(frame, 4);
-    this.#sent(this.outbox.raw(frame));
+    this.stats.countSent(this.outbox.raw(greetingFrame(session, knowsReadOnly)));
     if (session === null) {
       const id = `0x${BigInt.asUintN(64, request.sessionId).toString(16)}`;
       this.#parts.environment.log.info('session refused: expired, unknown, or wrong password', {
@@ -423,67 +353,30 @@ export class ClientConnection
     this.sessionId = session.id;
     this.#lease = session.lease;
     if (request.sessionId === 0n) {
-      this.stats.answered(0, SESSION_MADE, this.#parts.outboxes.lastZxid.value, this.#nowMs, 0);
+      this.stats.opened(this.#parts.outboxes.lastZxid.value, this.#nowMs);
     } else this.#parts.stats.revalidations += 1;
     this.#state = 'open';
     // Not from here: this may be in the middle of applying transactions, or of taking a frame.
     queueMicrotask(() => this.release());
   }
 
-  /** At once and outside the order: what stands behind it sees the new identity. */
-  #authenticate(xid: number, frame: Reader): void {
-    const { stats, authentication, environment } = this.#parts;
-    const { scheme, auth } = authPacket.decodeFrom(frame);
-    const options = scheme === OPTIONS_SCHEME ? readSessionOptions(auth) : null;
-    if (options !== null) {
-      this.#linearizableReads = options.linearizableReads;
-      this.#sent(this.outbox.bareWithZxid(xid, 0n, 0));
-      return;
-    }
-    const earned = authenticate(scheme, auth, authentication, this.identities);
-    if (earned === 'refused' || earned === 'cut') {
-      stats.authFailures += 1;
-      environment.log.warn('authentication failed', { peer: this.peer, scheme });
-      if (earned === 'refused') {
-        this.#sent(this.outbox.bareWithZxid(xid, 0n, zookeeperErrorCodes.AUTH_FAILED));
-      }
-      this.#close('end');
-      return;
-    }
-    this.identities = withIdentities(this.identities, earned);
-    this.#sent(this.outbox.bareWithZxid(xid, 0n, 0));
-  }
-
-  /** Outside the order as well. */
-  #saslStep(xid: number, frame: Reader): void {
-    const { stats, authentication, environment } = this.#parts;
-    const { token } = saslRequest.decodeFrom(frame);
-    this.#sasl ??= new SaslSession(authentication, environment.random);
-    const outcome = this.#sasl.step(token);
-    const { err, earned, failure } = outcome;
-    if (failure !== null) {
-      stats.authFailures += 1;
-      environment.log.warn('SASL failed', { peer: this.peer, reason: failure });
-    }
-    this.identities = withIdentities(this.identities, earned);
-    const answer = saslResponse.encode({ token: outcome.token });
-    this.#sent(this.outbox.chunksWithoutZxid(xid, err, answer));
-    if (err !== 0) this.#close('end');
+  #attempted({ answerBytes, ends }: Attempt): void {
+    if (answerBytes !== null) this.stats.countSent(answerBytes);
+    if (ends) this.#close('end');
   }
 
   /** Whoever has to authenticate and has not is told so, and that is all. */
   #refuseStranger(xid: number): void {
     const err = zookeeperErrorCodes.SESSION_CLOSED_REQUIRE_SASL_AUTH;
-    this.#sent(this.outbox.bareWithZxid(xid, 0n, err));
-    const schemes = [...this.#parts.authentication.enforcedSchemes].join(', ');
+    this.stats.countSent(this.outbox.bareWithZxid(xid, 0n, err));
+    const schemes = [...this.#parts.credentials.authentication.enforcedSchemes].join(', ');
     this.#fail('request', `the client must authenticate first, by one of: ${schemes}`);
   }
 
   #startWrite(xid: number, opCode: number, body: Reader, sizeBytes: number): void {
-    const { writePath, admission, sessions } = this.#parts;
+    const { writePath, sessions } = this.#parts;
     if (opCode === opCodes.closeSession && sessions.isLocal(this.sessionId)) {
-      this.#queue.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
-      admission.enter(sizeBytes);
+      this.#order.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
       this.#advance();
       if (this.#state !== 'closed') this.#state = 'ending';
       return;
@@ -503,8 +396,7 @@ export class ClientConnection
       this.#nowMs,
       sizeBytes,
     );
-    this.#queue.push(write);
-    admission.enter(sizeBytes);
+    this.#order.push(write);
     writePath.submit(request, this, write);
     if (opCode === opCodes.closeSession) this.#state = 'ending';
   }
@@ -512,15 +404,10 @@ export class ClientConnection
   /** The transaction of the oldest write is applied. Bound, because writes outlive connections. */
   readonly completed: Completed = (write, record, applied): void => {
     if (this.#state === 'closed') return;
-    invariant(
-      this.#queue.peek() === write,
-      'writes complete in their order, with no read before them',
-    );
-    this.#queue.shift();
-    this.#parts.admission.leave(write.sizeBytes);
-    this.#sent(replyToWrite(this.outbox, write, record.change, applied));
-    const latencyMs = this.#answered(write, this.#parts.environment.clock.now());
-    this.#parts.stats.updateLatency.observe(latencyMs);
+    this.#order.completed(write);
+    this.stats.countSent(replyToWrite(this.outbox, write, record.change, applied));
+    const nowMs = this.#parts.environment.clock.now();
+    this.#parts.stats.updateLatency.observe(this.stats.answered(write, record.zxid, nowMs));
     if (record.change.kind === 'closeSession') {
       this.#close('end');
       return;
@@ -530,16 +417,13 @@ export class ClientConnection
 
   /** Runs the reads that now stand in front, and starts what has waited for them. */
   #advance(): void {
-    for (let next = this.#queue.peek(); next?.body && next.isReady; next = this.#queue.peek()) {
-      if (this.outbox.isCongested || this.#state === 'closed') return;
-      this.#queue.shift();
-      this.#parts.admission.leave(next.sizeBytes);
-      this.#read(next.xid, next.opCode, next.body, next.receivedAtMs);
+    while (!this.outbox.isCongested && this.#state !== 'closed') {
+      const next = this.#order.takeRead();
+      if (next?.body) this.#read(next.xid, next.opCode, next.body, next.receivedAtMs);
+      else break;
     }
-    const start = this.#heldWrite;
-    if (start === null || this.#unconfirmedCount > 0) return;
-    this.#heldWrite = null;
-    if (this.#state === 'open') start();
+    const start = this.#order.takeHeld();
+    if (start !== null && this.#state === 'open') start();
   }
 
   #read(xid: number, opCode: number, body: Reader, receivedAtMs: number): void {
@@ -559,20 +443,21 @@ export class ClientConnection
       sizeBytes = this.outbox.bare(xid, zookeeperErrorCodes.MARSHALLING_ERROR);
     }
     if (sizeBytes === null) {
-      this.#sent(this.outbox.bareWithZxid(xid, -1n, zookeeperErrorCodes.UNIMPLEMENTED));
+      this.stats.countSent(this.outbox.bareWithZxid(xid, -1n, zookeeperErrorCodes.UNIMPLEMENTED));
       this.#fail(String(opCode), 'no such operation');
       return;
     }
-    this.#sent(sizeBytes);
+    this.stats.countSent(sizeBytes);
     this.#longReplies.sent(this.sessionId, sizeBytes, this.#nowMs);
     if (xid === xids.ping) return;
-    const latencyMs = this.#answered({ xid, opCode, receivedAtMs }, this.#nowMs);
-    this.#parts.stats.readLatency.observe(latencyMs);
+    const { stats, outboxes } = this.#parts;
+    const request = { xid, opCode, receivedAtMs };
+    stats.readLatency.observe(this.stats.answered(request, outboxes.lastZxid.value, this.#nowMs));
   }
 
   /** Everything the session wrote is applied; that it ends concerns nobody else. */
   #endLocalSession(xid: number): void {
-    this.#sent(this.outbox.bare(xid, 0));
+    this.stats.countSent(this.outbox.bare(xid, 0));
     const id = this.sessionId;
     this.#close('end');
     this.#parts.sessions.closeLocal(id);
@@ -584,28 +469,6 @@ export class ClientConnection
     const { environment } = this.#parts;
     const rule = this.#longReplies.broke(this.sessionId, environment.clock.now());
     if (rule !== null) environment.log.warn(rule, this.#named);
-  }
-
-  #received(): void {
-    this.stats.received += 1;
-    this.#parts.stats.packetsReceived += 1;
-  }
-
-  #sent(sizeBytes: number): void {
-    this.stats.sent += 1;
-    this.#parts.stats.sent(sizeBytes);
-  }
-
-  /** @returns how long it took, in ms */
-  #answered(
-    { xid, opCode, receivedAtMs }: Pick<Queued, 'xid' | 'opCode' | 'receivedAtMs'>,
-    nowMs: number,
-  ): number {
-    const latencyMs = Math.max(0, nowMs - receivedAtMs);
-    const { outboxes, stats } = this.#parts;
-    this.stats.answered(xid, opCode, outboxes.lastZxid.value, nowMs, latencyMs);
-    stats.latency.add(latencyMs);
-    return latencyMs;
   }
 
   /** Who it is, for the log. */
@@ -632,9 +495,7 @@ export class ClientConnection
     const { admission, sessions, slowReaders } = this.#parts;
     admission.forget(this);
     slowReaders.forget(this);
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      admission.leave(next.sizeBytes);
-    }
+    this.#order.clear();
     if (this.sessionId !== 0n) sessions.forget(this.sessionId, this);
     if (this.#isPaused) this.#connection.resume(); // So that the peer's own end is noticed.
     if (how === 'end') this.#endPolitely();

@@ -2,7 +2,8 @@
  * What `cons` and `stat` tell of one connection: counts, times, and the last thing it was answered.
  */
 import { opCodes } from '@odradek/protocol';
-import { LatencyStats } from './server-stats.ts';
+import type { Queued } from './queued-request.ts';
+import { LatencyStats, type ServerStats } from './server-stats.ts';
 
 /** The original's short names of operations, in `lop`. */
 const shortNames = new Map<number, string>([
@@ -35,7 +36,7 @@ const shortNames = new Map<number, string>([
 ]);
 
 /** In place of an operation: the session was made. */
-export const SESSION_MADE = -10;
+const SESSION_MADE = -10;
 
 export class ConnectionStats {
   received = 0;
@@ -50,8 +51,11 @@ export class ConnectionStats {
   lastResponseAtMs = 0;
   lastLatencyMs = 0;
   #lastOpCode: number | null = null;
+  readonly #server: ServerStats;
 
-  constructor(establishedAtMs: number) {
+  /** @param server where everything is counted as well */
+  constructor(server: ServerStats, establishedAtMs: number) {
+    this.#server = server;
     this.establishedAtMs = establishedAtMs;
   }
 
@@ -60,7 +64,39 @@ export class ConnectionStats {
     return this.#lastOpCode === SESSION_MADE ? 'SESS' : (shortNames.get(this.#lastOpCode) ?? 'NA');
   }
 
-  answered(xid: number, opCode: number, zxid: bigint, nowMs: number, latencyMs: number): void {
+  countReceived(): void {
+    this.received += 1;
+    this.#server.packetsReceived += 1;
+  }
+
+  countSent(sizeBytes: number): void {
+    this.sent += 1;
+    this.#server.sent(sizeBytes);
+  }
+
+  /** The session was made on this connection. */
+  opened(zxid: bigint, nowMs: number): void {
+    this.#note({ xid: 0, opCode: SESSION_MADE }, zxid, nowMs, 0);
+  }
+
+  /** @returns how long it took, in ms */
+  answered(
+    request: Pick<Queued, 'xid' | 'opCode' | 'receivedAtMs'>,
+    zxid: bigint,
+    nowMs: number,
+  ): number {
+    const latencyMs = Math.max(0, nowMs - request.receivedAtMs);
+    this.#server.latency.add(latencyMs);
+    this.#note(request, zxid, nowMs, latencyMs);
+    return latencyMs;
+  }
+
+  #note(
+    { xid, opCode }: Pick<Queued, 'xid' | 'opCode'>,
+    zxid: bigint,
+    nowMs: number,
+    latencyMs: number,
+  ): void {
     if (xid >= 0) this.lastXid = xid;
     this.#lastOpCode = opCode;
     this.lastZxid = zxid;

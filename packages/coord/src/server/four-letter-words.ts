@@ -2,6 +2,7 @@
  * Four-letter words: text instead of a frame as the first four bytes of a connection, answered with
  * text and the end of it. Formats are the original's to the letter, since monitoring reads them.
  */
+import type { Log } from '@odradek/runtime';
 import { bySession, type ConnectionInfo, type ServerInfo, VERSION } from './server-info.ts';
 
 /** The words, each with what its page says of it. */
@@ -39,11 +40,13 @@ const byNumber = new Map<number, Word>(
 
 export class FourLetterWords {
   readonly #info: ServerInfo;
+  readonly #log: Log;
   readonly #allowed: ReadonlySet<string>;
 
   /** @param allowed the words that are answered; `*` among them stands for all */
-  constructor(info: ServerInfo, allowed: readonly string[]) {
+  constructor(info: ServerInfo, allowed: readonly string[], log: Log) {
     this.#info = info;
+    this.#log = log;
     this.#allowed = new Set(allowed.includes('*') ? words : allowed);
   }
 
@@ -66,6 +69,16 @@ export class FourLetterWords {
     }
     if (word === 'stmk') this.#info.traceMask = bytes.readBigInt64BE(WORD_BYTES);
     return this.#answer(word);
+  }
+
+  /** The same; when what it is made of (sizes of folders, say) cannot be had, the log says so. */
+  async answerOrNothing(bytes: Buffer): Promise<string> {
+    try {
+      return await this.answer(bytes);
+    } catch (error) {
+      this.#log.error('a four-letter word failed', { reason: String(error) });
+      return '';
+    }
   }
 
   async #answer(word: Word): Promise<string> {
