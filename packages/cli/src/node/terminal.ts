@@ -73,6 +73,7 @@ export class Prompter {
   readonly #early: string[] = [];
   #interface: Interface | null = null;
   #ended = false;
+  #isClosing = false;
   #completer: Completer | null = null;
   #question: Question = '';
 
@@ -114,6 +115,7 @@ export class Prompter {
   }
 
   close(): void {
+    this.#isClosing = true;
     this.#interface?.close();
   }
 
@@ -139,8 +141,14 @@ export class Prompter {
       if (next !== undefined) next(line);
       else if (this.#early.push(line) >= EARLY_LINES_MAX) lines.pause();
     });
-    lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    lines.on('SIGINT', () => {
+      process.stdout.write('\n');
+      process.kill(process.pid, 'SIGINT');
+    });
     lines.on('close', () => {
+      // The end of the input, by a key: what comes next stands on a line of its own.
+      if (this.#isTerminal && this.#waiting.length > 0 && !this.#isClosing)
+        process.stdout.write('\n');
       this.#ended = true;
       for (const resolve of this.#waiting.splice(0)) resolve(null);
     });

@@ -12,7 +12,6 @@
  * reached. So a person at a prompt sees what happened, as with the original.
  */
 import {
-  JuteFrameSplitter,
   MalformedMessage,
   oldConnectResponse,
   opCodes,
@@ -35,6 +34,8 @@ import {
   type SupervisorEffect,
   type SupervisorInput,
 } from '../coordinator-session/supervisor.ts';
+import { CredentialLine } from './credential-line.ts';
+import { openLink } from './link-host.ts';
 import type { Operation } from './operations.ts';
 import { type LinedUpRequest, REQUESTS_MAX, RequestLine } from './request-line.ts';
 import { rooted, unrooted } from './rooted.ts';
@@ -54,8 +55,6 @@ import {
   setWatchesFrame,
 } from './wire.ts';
 
-/** An answer lists a node's children in one frame: 64 MiB is a million names. */
-const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 /** Path text in one setWatches request: Java's client uses the same. */
 const SET_WATCHES_PORTION_BYTES = 128 * 1024;
 /** The least time one server gets to answer a dial and the handshake. */
@@ -69,13 +68,6 @@ export interface CallOptions {
   readonly ignoreChroot?: boolean;
 }
 
-interface Credentials {
-  readonly scheme: string;
-  readonly auth: Buffer | null;
-  /** Who waits to hear whether they were taken. */
-  waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | null;
-}
-
 type End = 'closed' | 'expired' | 'authFailed';
 
 export class RawSession {
@@ -87,9 +79,9 @@ export class RawSession {
   readonly #line = new RequestLine();
   readonly #watched = new WatchedPaths();
   readonly #listeners = new Set<(event: WatchedEvent) => void>();
-  readonly #credentials: Credentials[] = [];
-  /** Sent on this link and not answered yet, in order. */
-  readonly #credentialsSent: Credentials[] = [];
+  readonly #credentials = new CredentialLine((scheme, auth) =>
+    this.#connection?.write(authFrame(scheme, auth)),
+  );
   #connection: Connection | null = null;
   /** Rises when a link is begun or given up: what an older link still says is ignored. */
   #linkNumber = 0;
@@ -239,11 +231,7 @@ export class RawSession {
    */
   authenticate(scheme: string, auth: Buffer | null): Promise<void> {
     if (this.#end !== null) return Promise.reject(failureOf(this.#endCode(), null));
-    return new Promise((resolve, reject) => {
-      const credentials = { scheme, auth, waiting: { resolve, reject } };
-      this.#credentials.push(credentials);
-      if (this.#isEstablished) this.#sendAuth(credentials);
-    });
+    return this.#credentials.add(scheme, auth, this.#isEstablished);
   }
 
   /** Whether such a watch of this session stands at the path, as far as we know. */
@@ -292,11 +280,6 @@ export class RawSession {
   #send(request: LinedUpRequest): void {
     const xid = this.#line.sent(request);
     this.#connection?.write(requestFrame(xid, request.opCode, request.body));
-  }
-
-  #sendAuth(credentials: Credentials): void {
-    this.#credentialsSent.push(credentials);
-    this.#connection?.write(authFrame(credentials.scheme, credentials.auth));
   }
 
   #endCode(): ZooKeeperErrorName {
@@ -358,41 +341,25 @@ export class RawSession {
     if (server === undefined) return;
     this.#linkNumber += 1;
     const linkNumber = this.#linkNumber;
-    const isCurrent = (): boolean => linkNumber === this.#linkNumber;
-    const splitter = new JuteFrameSplitter(FRAME_BYTES_MAX);
     const { environment, tls } = this.#options;
-    environment.network
-      .connect({ ...server, timeoutMs, ...(tls !== undefined && { tls }) }, () => ({
-        data: (chunk) => {
-          try {
-            // Frames are slices of it, and data that was read is handed on as a slice of its frame.
-            splitter.push(Buffer.from(chunk));
-            for (let frame = splitter.next(); frame !== null; frame = splitter.next())
-              if (isCurrent()) this.#receive(frame);
-          } catch (error) {
-            if (!(error instanceof MalformedMessage)) throw error;
-            this.#linkBroken(linkNumber, error.message);
-          }
-        },
-        close: (error) => this.#linkBroken(linkNumber, error?.message ?? 'closed by the server'),
-      }))
-      .then(
-        (connection) => {
-          if (!isCurrent()) return connection.destroy();
-          this.#connection = connection;
-          this.#deliver({ kind: 'linkUp' });
-          connection.write(
-            handshakeFrame({
-              lastZxidSeen: this.#lastZxid,
-              sessionTimeoutMs: this.#options.sessionTimeoutMs,
-              sessionId: this.#sessionId,
-              password: this.#password,
-              canBeReadOnly: this.#options.canBeReadOnly ?? false,
-            }),
-          );
-        },
-        (error: unknown) => this.#linkBroken(linkNumber, String(error)),
-      );
+    openLink({ ...server, timeoutMs, ...(tls !== undefined && { tls }) }, environment.network, {
+      isWanted: () => linkNumber === this.#linkNumber,
+      up: (connection) => {
+        this.#connection = connection;
+        this.#deliver({ kind: 'linkUp' });
+        connection.write(
+          handshakeFrame({
+            lastZxidSeen: this.#lastZxid,
+            sessionTimeoutMs: this.#options.sessionTimeoutMs,
+            sessionId: this.#sessionId,
+            password: this.#password,
+            canBeReadOnly: this.#options.canBeReadOnly ?? false,
+          }),
+        );
+      },
+      frame: (reader) => this.#receive(reader),
+      broken: (reason) => this.#linkBroken(linkNumber, reason),
+    });
   }
 
   #receive(reader: Reader): void {
@@ -439,7 +406,7 @@ export class RawSession {
   #connected(): void {
     this.#isEstablished = true;
     this.#failedLinks = 0;
-    for (const credentials of this.#credentials) this.#sendAuth(credentials);
+    this.#credentials.sendAll();
     for (const portion of this.#watched.portions(SET_WATCHES_PORTION_BYTES))
       this.#connection?.write(setWatchesFrame(portion, this.#lastZxid));
     this.#emit({ state: this.#keeperState(), type: 'None', path: null, zxid: NO_ZXID });
@@ -458,24 +425,23 @@ export class RawSession {
   }
 
   #authenticated(header: ReplyHeader): void {
-    const credentials = this.#credentialsSent.shift();
-    if (credentials === undefined) throw new MalformedMessage('an answer to no credentials');
-    const { waiting } = credentials;
-    credentials.waiting = null;
+    const settle = this.#credentials.answered();
     if (header.err === 0) {
-      waiting?.resolve();
+      settle(null);
       return;
     }
     this.#end = 'authFailed';
     this.#emit({ state: 'AuthFailed', type: 'None', path: null, zxid: NO_ZXID });
-    waiting?.reject(failureOf('AUTH_FAILED', null));
+    settle(failureOf('AUTH_FAILED', null));
     this.#failAll();
     this.#deliver({ kind: 'close' });
   }
 
   #linkBroken(linkNumber: number, reason: string): void {
     if (linkNumber !== this.#linkNumber) return;
-    this.#log.debug('the link to the coordinator broke', { reason });
+    // Once there has been a session, its events say what a person at a prompt has to know.
+    const isNews = this.#sessionId === 0n && this.#failedLinks === 0;
+    this.#log[isNews ? 'warn' : 'debug']('no link to the coordination server', { reason });
     this.#dropLink();
     this.#deliver({ kind: 'linkDown' });
   }
@@ -490,8 +456,8 @@ export class RawSession {
     // With several servers, what waits may wait for the next one until all have had their turn.
     const noServerLeft = wasEstablished || this.#failedLinks % this.#address.servers.length === 0;
     this.#line.fail(() => failureOf('CONNECTION_LOSS', null), noServerLeft);
-    this.#credentialsSent.length = 0;
-    if (noServerLeft) this.#failAuthentication(() => failureOf('CONNECTION_LOSS', null));
+    this.#credentials.unsend();
+    if (noServerLeft) this.#credentials.fail(() => failureOf('CONNECTION_LOSS', null));
     if (wasEstablished && this.#end === null)
       this.#emit({ state: 'Disconnected', type: 'None', path: null, zxid: NO_ZXID });
   }
@@ -499,14 +465,7 @@ export class RawSession {
   #failAll(): void {
     const makeError = (): Error => failureOf(this.#endCode(), null);
     this.#line.fail(makeError, true);
-    this.#failAuthentication(makeError);
-  }
-
-  #failAuthentication(makeError: () => Error): void {
-    for (const credentials of this.#credentials) {
-      credentials.waiting?.reject(makeError());
-      credentials.waiting = null;
-    }
+    this.#credentials.fail(makeError);
   }
 
   #keeperState(): KeeperState {

@@ -53,6 +53,7 @@ export class Shell {
   #commandCount = 0;
   #exitCode = 0;
   #hasQuit = false;
+  #isLeaving = false;
 
   constructor(call: ShellCall, style: ShellStyle, context: CommandContext) {
     this.#call = call;
@@ -72,7 +73,7 @@ export class Shell {
       ]);
     } finally {
       // The end of the program is no news, so its event is not shown.
-      this.#printsEvents = false;
+      this.#isLeaving = true;
       await this.#session?.close();
     }
   }
@@ -234,6 +235,7 @@ export class Shell {
   }
 
   #show({ state, type, path, zxid }: WatchedEvent): void {
+    if (this.#isLeaving) return;
     const ending = this.#style.showsZxid ? ` zxid: ${zxid}` : '';
     const text = `\nWATCHER::\n\nWatchedEvent state:${state} type:${type} path:${path}${ending}\n`;
     // Without the event, a prompt still shows the new state.
