@@ -18,7 +18,7 @@ import { ClientMisuse, RequestTimedOut } from '../errors.ts';
 import type { TopicPartition } from '../topic-partition.ts';
 import { type ClusterUpdate, ClusterView, type TopicView } from './cluster-view.ts';
 import type { Connections, Purpose } from './connections-host.ts';
-import { decideRetry } from './retry.ts';
+import { decideRetry, lastWord } from './retry.ts';
 
 const CHANCES = 1_000;
 const GROUP_KEY = 0;
@@ -234,7 +234,9 @@ export class Cluster {
     mustRefresh = false,
   ): Promise<T> {
     const { clock } = this.environment;
-    const deadline = clock.now() + (timeoutMs ?? this.#callTimeoutMs);
+    const patienceMs = timeoutMs ?? this.#callTimeoutMs;
+    const deadline = clock.now() + patienceMs;
+    let earlier: Error | null = null;
     for (let failures = 1; ; failures += 1) {
       if (this.#isClosed) throw new ClientMisuse('the client is closed');
       try {
@@ -243,7 +245,8 @@ export class Cluster {
         failed();
         const timeLeftMs = deadline - clock.now();
         const decision = decideRetry({ error, failures, timeLeftMs, chance: this.chance() });
-        if (decision.kind === 'fail' || this.#isClosed) throw error;
+        if (decision.kind === 'fail' || this.#isClosed) throw lastWord(error, earlier, patienceMs);
+        if (error instanceof Error && !(error instanceof RequestTimedOut)) earlier = error;
         await this.pause(decision.afterMs);
         // What the refresh does not bring is found out by the next attempt.
         if (decision.refreshMetadata || mustRefresh) await this.refresh([]).catch(() => undefined);

@@ -4,7 +4,7 @@
  * clients that lost the same broker do not come back in step. Pure: chance and time are handed in.
  */
 import { KafkaError } from '@odradek/protocol';
-import { isRetriable } from '../errors.ts';
+import { isRetriable, RequestTimedOut } from '../errors.ts';
 
 export interface Backoff {
   readonly firstMs: number;
@@ -47,4 +47,17 @@ export function decideRetry(
   // A broken connection says nothing about why: the broker may be gone and the leader elsewhere.
   const refreshMetadata = !(error instanceof KafkaError) || error.staleMetadata;
   return { kind: 'retry', afterMs, refreshMetadata };
+}
+
+/**
+ * What the caller is told when the time is up. An attempt that was cut off by it says nothing; the
+ * failure before it says why the others came to nothing.
+ * @param patienceMs for the call with all its attempts
+ */
+export function lastWord(error: unknown, earlier: Error | null, patienceMs: number): unknown {
+  if (!(error instanceof RequestTimedOut)) return error;
+  const why = earlier === null ? '' : `: ${earlier.message}`;
+  return new RequestTimedOut(`no answer within ${patienceMs} ms${why}`, {
+    cause: earlier ?? error,
+  });
 }

@@ -1,8 +1,8 @@
 /** When to try again: tables over errors and times. */
 import { describe, expect, test } from '@jest/globals';
 import { KafkaError } from '@odradek/protocol';
-import { backoffMs, decideRetry } from '../../src/cluster/retry.ts';
-import { ClientMisuse, ConnectionClosed } from '../../src/errors.ts';
+import { backoffMs, decideRetry, lastWord } from '../../src/cluster/retry.ts';
+import { ClientMisuse, ConnectionClosed, RequestTimedOut } from '../../src/errors.ts';
 
 const backoff = { firstMs: 100, largestMs: 1_000 };
 
@@ -43,5 +43,30 @@ describe('what to do', () => {
       kind: 'retry',
       refreshMetadata: false,
     });
+  });
+});
+
+describe('what the caller is told when the time is up', () => {
+  const cutOff = new RequestTimedOut('no answer within 113 ms');
+  const refused = new ConnectionClosed('cannot connect to h:1');
+
+  test('an attempt that was cut off gives way to the failure before it', () => {
+    const word = lastWord(cutOff, refused, 60_000);
+    expect(word).toBeInstanceOf(RequestTimedOut);
+    expect(word).toMatchObject({
+      message: 'no answer within 60000 ms: cannot connect to h:1',
+      cause: refused,
+    });
+  });
+
+  test('without one, the whole time is told', () => {
+    expect(lastWord(cutOff, null, 60_000)).toMatchObject({
+      message: 'no answer within 60000 ms',
+      cause: cutOff,
+    });
+  });
+
+  test('any other failure speaks for itself', () => {
+    expect(lastWord(refused, cutOff, 60_000)).toBe(refused);
   });
 });
