@@ -2,7 +2,7 @@
  * The server's side of SASL DIGEST-MD5, as ZooKeeper uses it: realm and host `zk-sasl-md5`, protocol
  * `zookeeper`, authentication only.
  *
- *   client  nothing                      asks to be asked
+ *   client  anything                     asks to be asked
  *   server  realm, nonce                 the challenge
  *   client  user, cnonce, response       proves that it knows the password
  *   server  rspauth                      proves that it knows it too
@@ -41,10 +41,8 @@ export class DigestMd5Exchange {
 
   step(token: Buffer): SaslStep {
     if (this.#state === 'new') {
-      this.#state = token.length === 0 ? 'challenged' : 'over';
-      return token.length === 0
-        ? { kind: 'continue', token: this.#challenge() }
-        : { kind: 'failed', reason: 'DIGEST-MD5 has no initial response' };
+      this.#state = 'challenged';
+      return { kind: 'continue', token: this.#challenge() };
     }
     const isExpected = this.#state === 'challenged';
     this.#state = 'over';
