@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { brokerKeys, topicKeys } from '@odradek/broker';
-import { zooCfg } from '@odradek/coord';
 import { eventLoopMetrics, renderConfigDocs, renderMetricDocs } from '@odradek/runtime';
 import { brokerMetrics } from '../packages/broker/src/server/broker-metrics.ts';
 import { processMetrics } from '../packages/runtime/src/node/process-metrics.ts';
 import { brokerApiTable } from './broker-apis.ts';
+import { coordinatorPages } from './docs-coordinator.ts';
 import { groupLimitTable } from './group-limits.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -48,15 +48,7 @@ export async function generatedPages(): Promise<readonly Page[]> {
           'configuration sets the same thing under its own name (`log.retention.hours` for `retention.ms`), that is the default.',
       }),
     },
-    {
-      path: 'docs/configuration-coordinator.md',
-      text: renderConfigDocs(zooCfg, {
-        title: 'Configuration of the coordination server',
-        introduction:
-          "Every key of `zoo.cfg` (`zookeeper.properties`). Names, types and defaults are ZooKeeper's, so that an operator's " +
-          'file works as it is.',
-      }),
-    },
+    ...coordinatorPages(),
     {
       path: 'docs/metrics.md',
       text: renderMetricDocs([brokerMetrics, eventLoopMetrics, processMetrics], {

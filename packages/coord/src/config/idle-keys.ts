@@ -37,7 +37,6 @@ export const idleKeys: readonly IdleKeys[] = [
       'fastleader.*',
       'readonlymode.enabled',
       'tcpKeepAlive',
-      'ensembleAuthName',
       'db.autocreate',
     ],
     why: 'they are about an ensemble, and this server is alone',

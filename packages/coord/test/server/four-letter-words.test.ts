@@ -1,6 +1,9 @@
 /** Goal: monitoring reads what it reads from the original. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { opCodes } from '@odradek/protocol';
+import { describeHost } from '@odradek/runtime';
 import { RawClient, word } from '../support/raw-client.ts';
 import { create, read } from '../support/requests.ts';
 import { Servers } from '../support/server.ts';
@@ -121,4 +124,136 @@ test('counts can be reset', async () => {
 test('dirs tells the size of the folders', async () => {
   const { port } = await servers.start(all);
   expect(await word(port, 'dirs')).toMatch(/^datadir_size: [1-9]\d*\nlogdir_size: [1-9]\d*\n$/);
+});
+
+test('cons tells everything of a connection; crst forgets it', async () => {
+  const { port } = await servers.start(all);
+  const client = await RawClient.open(port, { timeoutMs: 10_000 });
+  const id = `0x${client.sessionId.toString(16)}`;
+  const lines = async (): Promise<readonly string[]> => (await word(port, 'cons')).split('\n');
+  const own = (all: readonly string[]): string => all.find((line) => line.includes('sid=')) ?? '';
+  const fresh = await lines();
+  expect(own(fresh)).toMatch(
+    new RegExp(
+      `^ /127\\.0\\.0\\.1:\\d+\\[1\\]\\(queued=0,recved=1,sent=1,sid=${id},lop=SESS,est=\\d{13},to=10000,` +
+        'lcxid=0x0,lzxid=0x1,lresp=\\d+,llat=0,minlat=0,avglat=0,maxlat=0\\)$',
+    ),
+  );
+  expect(fresh).toContainEqual(
+    expect.stringMatching(/^ \/127\.0\.0\.1:\d+\[0\]\(queued=0,recved=1,sent=0\)$/),
+  );
+  expect(fresh.slice(-2)).toEqual(['', '']);
+  await client.request(18, opCodes.create, create('/a'));
+  await client.request(19, opCodes.exists, read('/a'));
+  expect(own(await lines())).toMatch(/recved=3,sent=3,.*lop=EXIS,.*lcxid=0x13,lzxid=0x2,/);
+  await client.request(-2, opCodes.ping);
+  expect(own(await lines())).toMatch(/lop=EXIS,.*lcxid=0x13,/);
+  await word(port, 'crst');
+  expect(own(await lines())).toMatch(
+    /recved=0,sent=0,sid=0x\w+,lop=NA,est=\d+,to=10000,lzxid=0xffffffffffffffff,lresp=0,/,
+  );
+  client.destroy();
+});
+
+test('the trace mask is told and set, even if it comes in pieces', async () => {
+  const { port } = await servers.start(all);
+  expect(await word(port, 'gtmk')).toBe('306');
+  const slow = connect({ port, host: '127.0.0.1' });
+  const chunks: Buffer[] = [];
+  slow.on('data', (chunk: Buffer) => chunks.push(chunk));
+  slow.write('stmk');
+  expect(await word(port, 'ruok')).toBe('imok'); // Meanwhile others are answered.
+  slow.write(Buffer.from('0000000000000102', 'hex'));
+  await once(slow, 'close');
+  expect(Buffer.concat(chunks).toString()).toBe('258');
+  expect(await word(port, 'gtmk')).toBe('258');
+});
+
+test('a trace mask that is not allowed to be set is not', async () => {
+  const { port } = await servers.start({ '4lw.commands.whitelist': 'gtmk' });
+  const mask = `${String.fromCharCode(0).repeat(7)}1`;
+  expect(await word(port, `stmk${mask}`)).toMatch(/^stmk is not executed/);
+  expect(await word(port, 'gtmk')).toBe('306');
+});
+
+test('envi has the names of the original', async () => {
+  const { port } = await servers.start(all, {}, { describeHost });
+  const names = (await word(port, 'envi'))
+    .trim()
+    .split('\n')
+    .map((line) => line.split('=')[0]);
+  expect(names).toEqual([
+    'Environment:',
+    'zookeeper.version',
+    'host.name',
+    'java.version',
+    'java.vendor',
+    'java.home',
+    'java.class.path',
+    'java.library.path',
+    'java.io.tmpdir',
+    'java.compiler',
+    'os.name',
+    'os.arch',
+    'os.version',
+    'user.name',
+    'user.home',
+    'user.dir',
+    'os.memory.free',
+    'os.memory.max',
+    'os.memory.total',
+  ]);
+});
+
+test.each(['ruok', 'srvr', 'stat', 'mntr', 'conf', 'isro'])(
+  '%s is answered by default',
+  async (text) => {
+    const { port } = await servers.start();
+    expect(await word(port, text)).not.toContain('whitelist');
+  },
+);
+
+test.each(['envi', 'cons', 'dump', 'wchs', 'wchc', 'wchp', 'dirs', 'hash', 'gtmk', 'crst', 'srst'])(
+  '%s is answered only on request',
+  async (text) => {
+    const { port } = await servers.start();
+    expect(await word(port, text)).toBe(
+      `${text} is not executed because it is not in the whitelist.\n`,
+    );
+  },
+);
+
+test('mntr begins with the block that agents know, and stays below 500 lines', async () => {
+  const { port } = await servers.start();
+  const lines = (await word(port, 'mntr')).trim().split('\n');
+  expect(lines.map((line) => line.split('\t')[0]).slice(0, 26)).toEqual([
+    'zk_version',
+    'zk_server_state',
+    'zk_ephemerals_count',
+    'zk_num_alive_connections',
+    'zk_avg_latency',
+    'zk_outstanding_requests',
+    'zk_znode_count',
+    'zk_global_sessions',
+    'zk_non_mtls_remote_conn_count',
+    'zk_last_client_response_size',
+    'zk_packets_sent',
+    'zk_packets_received',
+    'zk_max_client_response_size',
+    'zk_connection_drop_probability',
+    'zk_watch_count',
+    'zk_auth_failed_count',
+    'zk_min_latency',
+    'zk_max_file_descriptor_count',
+    'zk_approximate_data_size',
+    'zk_open_file_descriptor_count',
+    'zk_local_sessions',
+    'zk_uptime',
+    'zk_max_latency',
+    'zk_outstanding_tls_handshake',
+    'zk_min_client_response_size',
+    'zk_non_mtls_local_conn_count',
+  ]);
+  expect(lines.length).toBeLessThan(500);
+  for (const line of lines) expect(line).toMatch(/^zk_\w+\t[^\t]+$/);
 });

@@ -81,7 +81,10 @@ export class Servers {
   /** What a server that is killed now leaves on its disk: a copy of its files, without its lock. */
   async crashImage({ directory }: TestServer): Promise<string> {
     const image = await this.directory();
-    await cp(directory, image, { recursive: true, filter: (path) => !/(\/lock|\.tmp)$/.test(path) });
+    await cp(directory, image, {
+      recursive: true,
+      filter: (path) => !/(\/lock|\.tmp)$/.test(path),
+    });
     return image;
   }
 
