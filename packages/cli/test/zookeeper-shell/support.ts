@@ -8,12 +8,15 @@ import type { CommandContext, Completer, Question, Tool } from '../../src/contex
 
 export interface TestServer {
   readonly address: string;
+  /** Present if the settings ask for one. */
+  readonly secureAddress: string;
   stop(): Promise<void>;
 }
 
-export async function startServer(port = 0): Promise<TestServer> {
+/** @param settings further lines of zoo.cfg */
+export async function startServer(settings = ''): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'odradek-shell-'));
-  const text = `clientPort=${port}\ndataDir=${directory}\nextendedTypesEnabled=true\nadmin.enableServer=false\n`;
+  const text = `clientPort=0\ndataDir=${directory}\nextendedTypesEnabled=true\nadmin.enableServer=false\n${settings}`;
   const { values } = readZooCfg(parseProperties(text, 'zoo.cfg'), {
     source: 'zoo.cfg',
     homeDirectory: '/nowhere',
@@ -21,6 +24,7 @@ export async function startServer(port = 0): Promise<TestServer> {
   const running: RunningCoordinator = await startCoordinator(nodeEnvironment(), values);
   return {
     address: `127.0.0.1:${running.port}`,
+    secureAddress: `127.0.0.1:${running.securePort}`,
     stop: async () => {
       await running.stop();
       await rm(directory, { recursive: true, force: true });
