@@ -6,6 +6,7 @@
 import {
   ConfigError,
   type Disarm,
+  DiskError,
   type Environment,
   millis,
   OdradekError,
@@ -23,7 +24,10 @@ export interface TlsReload {
   readonly renew: (tls: ServerTls) => void;
 }
 
-/** @returns stops looking */
+/**
+ * Begins to look; what is in the files now counts as known.
+ * @returns stops looking
+ */
 export async function startTlsReload(parts: TlsReload): Promise<Disarm> {
   const { environment } = parts;
   const { clock, timers, log } = environment;
@@ -32,7 +36,7 @@ export async function startTlsReload(parts: TlsReload): Promise<Disarm> {
   let disarm: Disarm = () => undefined;
 
   const look = async (): Promise<void> => {
-    const trace = await traceOf(parts).catch(() => known);
+    const trace = await traceOf(parts);
     if (trace !== known && !isStopped) {
       known = trace;
       await takeUp(parts).catch((error: unknown) => {
@@ -61,12 +65,17 @@ async function takeUp({ environment, load, renew }: TlsReload): Promise<void> {
   environment.log.info('renewed certificates are in use');
 }
 
-/** Differs when any of the files does. */
+/** Differs when any of the files does, or can be seen no more. */
 async function traceOf({ environment: { disk }, files }: TlsReload): Promise<string> {
   const traces = await Promise.all(
     files.map(async (path) => {
-      const status = await disk.status(path);
-      return status === null ? 'none' : `${status.modifiedAtMs}/${status.sizeBytes}`;
+      try {
+        const status = await disk.status(path);
+        return status === null ? 'none' : `${status.modifiedAtMs}/${status.sizeBytes}`;
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        return error.code;
+      }
     }),
   );
   return traces.join(' ');
