@@ -118,6 +118,12 @@ export function quorumOfOne({ log }: Storage): Replication {
   };
 }
 
+/**
+ * A big tree is not written again before so many transactions per node: so a write never costs more than
+ * writing four nodes, and what a start has to replay stays in proportion to what it has to load.
+ */
+const CHANGED_PART_MIN = 0.25;
+
 export class CoordinatorServer {
   readonly #environment: Environment;
   readonly #options: ServerOptions;
@@ -380,7 +386,8 @@ export class CoordinatorServer {
   #snapshotWhenDue(): void {
     if (this.#runningSnapshot !== null) return;
     const { bytes } = this.#storage.sinceSnapshot;
-    if (this.#appliedSince < this.#dueRecords && bytes < this.#dueBytes) return;
+    const due = Math.max(this.#dueRecords, this.#tree.nodeCount * CHANGED_PART_MIN);
+    if (this.#appliedSince < due && bytes < this.#dueBytes) return;
     this.#drawDue();
     this.#runningSnapshot = this.#snapshot();
   }

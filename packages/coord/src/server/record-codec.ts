@@ -9,6 +9,7 @@ import type { StoredSession } from '../core/session/session-table.ts';
 import type { Change, TransactionRecord } from '../core/transaction/record.ts';
 import type { AclEntry } from '../core/tree/acl.ts';
 import type { StoredNode } from '../core/tree/tree.ts';
+import { MsgpackPen } from './msgpack-pen.ts';
 
 /** 64-bit integers come back as bigint whatever their size; other numbers as they were. */
 const packr = new Packr({
@@ -42,9 +43,60 @@ export class UnreadableRecord extends Error {
   override readonly name = 'UnreadableRecord';
 }
 
-export function encodeRecord({ zxid, timeMs, sessionId, change }: TransactionRecord): Buffer {
+/** The two kinds that nearly all writes are go the short way; the bytes are the same kind of msgpack. */
+export function encodeRecord(record: TransactionRecord): Buffer {
+  const { zxid, timeMs, sessionId, change } = record;
+  if (change.kind === 'setData') return encodeSetData(record, change);
+  if (change.kind === 'create' && change.acl === null) return encodeOpenCreate(record, change);
   return packr.pack([zxid, timeMs, sessionId, packable(change)]);
 }
+
+function encodeSetData(
+  record: TransactionRecord,
+  { path, data, version }: Extract<Change, { kind: 'setData' }>,
+): Buffer {
+  const pen = new MsgpackPen(recordBytesMax(path, data));
+  penHead(pen, record);
+  pen.array(4);
+  pen.small(changeKind.setData);
+  pen.text(path);
+  pen.bytes(data);
+  pen.int32(version);
+  return pen.finish();
+}
+
+/** A create whose list is the open one. */
+function encodeOpenCreate(
+  record: TransactionRecord,
+  { path, data, owner, parentCreationCount }: Extract<Change, { kind: 'create' }>,
+): Buffer {
+  const pen = new MsgpackPen(recordBytesMax(path, data));
+  penHead(pen, record);
+  pen.array(6);
+  pen.small(changeKind.create);
+  pen.text(path);
+  pen.bytes(data);
+  pen.nothing();
+  pen.int64(owner);
+  pen.number(parentCreationCount);
+  return pen.finish();
+}
+
+function penHead(pen: MsgpackPen, { zxid, timeMs, sessionId }: TransactionRecord): void {
+  pen.array(4);
+  pen.int64(zxid);
+  pen.number(timeMs);
+  pen.int64(sessionId);
+}
+
+/** Marks and numbers take no more than this. */
+const FIXED_BYTES_MAX = 64;
+/** What a node's numbers take beyond that. */
+const FIXED_NODE_BYTES_MAX = 64;
+const BYTES_PER_UNIT_MAX = 3;
+
+const recordBytesMax = (path: string, data: Buffer | null): number =>
+  FIXED_BYTES_MAX + BYTES_PER_UNIT_MAX * path.length + (data === null ? 0 : data.length);
 
 /** @throws UnreadableRecord */
 export function decodeRecord(bytes: Uint8Array): TransactionRecord {
@@ -63,6 +115,7 @@ export function encodeEntry(entry: SnapshotEntry): Buffer {
     return packr.pack([entryKind.session, id, timeoutMs, password]);
   }
   const { node } = entry;
+  if (node.acl === null) return encodeOpenNode(node);
   return packr.pack([
     entryKind.node,
     node.path,
@@ -78,6 +131,26 @@ export function encodeEntry(entry: SnapshotEntry): Buffer {
     node.aversion,
     node.creationCount,
   ]);
+}
+
+/** A node whose list is the open one, the same fields as the others. */
+function encodeOpenNode(node: StoredNode): Buffer {
+  const pen = new MsgpackPen(FIXED_NODE_BYTES_MAX + recordBytesMax(node.path, node.data));
+  pen.array(13);
+  pen.small(entryKind.node);
+  pen.text(node.path);
+  pen.bytes(node.data);
+  pen.nothing();
+  pen.int64(node.owner);
+  pen.int64(node.czxid);
+  pen.int64(node.mzxid);
+  pen.int64(node.pzxid);
+  pen.number(node.ctime);
+  pen.number(node.mtime);
+  pen.int32(node.version);
+  pen.int32(node.aversion);
+  pen.number(node.creationCount);
+  return pen.finish();
 }
 
 /** @throws UnreadableRecord */

@@ -16,6 +16,7 @@ import {
   setDataRequest,
 } from '@odradek/protocol';
 import type { Operation, WriteRequest } from '../core/transaction/request.ts';
+import { SMALL_DATA_BYTES } from '../core/tree/node.ts';
 
 /** A write and how its results are to be labelled. */
 export interface DecodedWrite {
@@ -24,7 +25,6 @@ export interface DecodedWrite {
   readonly resultTypes: readonly number[];
 }
 
-const EMPTY = Buffer.alloc(0);
 const single: readonly number[] = [];
 const closeSession: DecodedWrite = { request: { kind: 'closeSession' }, resultTypes: single };
 
@@ -144,9 +144,9 @@ function resultType(opCode: number, operation: Operation): number {
   return opCode === opCodes.create && operation.flags !== 4 ? opCodes.create : opCodes.create2;
 }
 
+/** Nodes copy small data themselves; it may lie in the chunk until then. */
 function owned(data: Buffer | null): Buffer | null {
-  if (data === null) return null;
-  if (data.length === 0) return EMPTY;
+  if (data === null || data.length <= SMALL_DATA_BYTES) return data;
   const copy = Buffer.allocUnsafeSlow(data.length);
   data.copy(copy);
   return copy;

@@ -49,10 +49,13 @@ export function kindOfOwner(owner: bigint): NodeKind {
 /** The time to live that a TTL node's owner field holds. */
 export const ttlMsOf = (owner: bigint): number => Number(BigInt.asUintN(40, owner));
 
+/** Data of up to this many bytes is kept as a text of one byte each; see `Node.data`. */
+export const SMALL_DATA_BYTES = 1023;
+
 /** A node of the tree. Only the tree changes it. */
 export class Node implements Stat {
   readonly path: string;
-  data: Buffer | null;
+  #data: Buffer | string | null = null;
   acl: Acl;
   /** Session id, 0, or one of the marks above. */
   readonly owner: bigint;
@@ -90,6 +93,19 @@ export class Node implements Stat {
     this.mtime = timeMs;
   }
 
+  /**
+   * Small data is a text inside (latin1): a Buffer of its own costs some 250 bytes besides the data, and
+   * the collector twice the work. Such data comes out as a copy, bigger data as it went in.
+   */
+  get data(): Buffer | null {
+    const data = this.#data;
+    return typeof data === 'string' ? Buffer.from(data, 'latin1') : data;
+  }
+
+  set data(data: Buffer | null) {
+    this.#data = data !== null && data.length <= SMALL_DATA_BYTES ? data.toString('latin1') : data;
+  }
+
   get numChildren(): number {
     return this.children === null ? 0 : this.children.size;
   }
@@ -100,7 +116,7 @@ export class Node implements Stat {
   }
 
   get dataLength(): number {
-    return this.data === null ? 0 : this.data.length;
+    return this.#data === null ? 0 : this.#data.length;
   }
 
   /** The node as a Stat field of a reply body. */
