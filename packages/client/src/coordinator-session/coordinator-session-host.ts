@@ -126,7 +126,7 @@ export class CoordinatorSession {
 
   get state(): SessionState {
     if (this.#supervisor.isClosing) return 'closed';
-    if (!this.inDoubt) return 'connected';
+    if (this.#supervisor.isConnected && !this.inDoubt) return 'connected';
     return this.sessionId === null ? 'connecting' : 'doubtful';
   }
 
@@ -142,8 +142,9 @@ export class CoordinatorSession {
   }
 
   /**
-   * No link, or no proof that the server heard of us for two thirds of the session time-out: make no
-   * promise that rests on this session. Right at every call, even if the event loop was blocked.
+   * No session, or no proof that the server heard of us for two thirds of its time-out: make no promise
+   * that rests on it. A link that broke a moment ago is no doubt yet: the session is alive without it.
+   * Right at every call, even if the event loop was blocked.
    */
   get inDoubt(): boolean {
     return this.#supervisor.inDoubt(this.#environment.clock.now());

@@ -2,7 +2,8 @@
  * The life of a coordinator session: when to dial which server, when to ping, when the link counts
  * as dead although nothing said so, when the session is in doubt, and what follows expiry.
  *
- * Doubt is measured from when a request that the server is known to have received was *sent*: the
+ * A broken link alone is no doubt: the server keeps the session for its time-out, and a coordinator
+ * that restarts must not stop its brokers. Doubt is measured from when a request that the server is known to have received was *sent*: the
  * server's own countdown started no earlier than that. Counting from the arrival of an answer would
  * overrate the session by the time the answer took, and a broker could then believe in a session
  * that the server has already ended.
@@ -63,7 +64,7 @@ type Phase =
   | { kind: 'new' }
   | { kind: 'paused'; until: Millis }
   | { kind: 'dialing'; until: Millis; handshakeSentAt: Millis | null }
-  | { kind: 'connected'; provenAt: Millis; nextPingAt: Millis; pingsSentAt: Millis[] }
+  | { kind: 'connected'; nextPingAt: Millis; pingsSentAt: Millis[] }
   | { kind: 'closing'; until: Millis }
   | { kind: 'closed' };
 
@@ -71,6 +72,8 @@ export class Supervisor implements Machine<SupervisorInput, SupervisorEffect> {
   readonly #options: SupervisorOptions;
   #phase: Phase = { kind: 'new' };
   #sessionTimeoutMs: number;
+  /** When the server is known to have kept the session last; null without a session. Outlives links. */
+  #provenAt: Millis | null = null;
   #nextServerIndex = 0;
   #failedAttempts = 0;
 
@@ -94,14 +97,16 @@ export class Supervisor implements Machine<SupervisorInput, SupervisorEffect> {
 
   /** Right at any `now`, also before the tick that acts on it came round. */
   inDoubt(now: Millis): boolean {
-    return this.#phase.kind !== 'connected' || now >= this.#doubtAt(this.#phase.provenAt);
+    return this.isClosing || this.#provenAt === null || now >= this.#doubtAt(this.#provenAt);
   }
 
   deadline(): Millis | null {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'connected':
-        return millis(Math.min(phase.nextPingAt, this.#doubtAt(phase.provenAt)));
+        return millis(
+          Math.min(phase.nextPingAt, this.#doubtAt(this.#provenAt ?? phase.nextPingAt)),
+        );
       case 'paused':
       case 'dialing':
       case 'closing':
@@ -125,10 +130,11 @@ export class Supervisor implements Machine<SupervisorInput, SupervisorEffect> {
       case 'expired':
         if (phase.kind !== 'dialing') return [];
         this.#failedAttempts = 0;
+        this.#provenAt = null;
         return [{ kind: 'dropLink' }, { kind: 'replaceSession' }, ...this.#dial(now)];
       case 'pong':
         if (phase.kind === 'connected')
-          phase.provenAt = phase.pingsSentAt.shift() ?? phase.provenAt;
+          this.#provenAt = phase.pingsSentAt.shift() ?? this.#provenAt;
         return [];
       case 'linkDown':
         return this.#linkLost(now, []);
@@ -149,8 +155,7 @@ export class Supervisor implements Machine<SupervisorInput, SupervisorEffect> {
       case 'dialing':
         return now >= phase.until ? this.#linkLost(now, [{ kind: 'dropLink' }]) : [];
       case 'connected': {
-        if (now >= this.#doubtAt(phase.provenAt))
-          return this.#linkLost(now, [{ kind: 'dropLink' }]);
+        if (this.inDoubt(now)) return this.#linkLost(now, [{ kind: 'dropLink' }]);
         if (now < phase.nextPingAt) return [];
         phase.pingsSentAt.push(now);
         phase.nextPingAt = this.#pingAfter(now);
@@ -179,9 +184,9 @@ export class Supervisor implements Machine<SupervisorInput, SupervisorEffect> {
   ): readonly SupervisorEffect[] {
     this.#failedAttempts = 0;
     this.#sessionTimeoutMs = input.sessionTimeoutMs;
+    this.#provenAt = phase.handshakeSentAt ?? now;
     this.#phase = {
       kind: 'connected',
-      provenAt: phase.handshakeSentAt ?? now,
       nextPingAt: this.#pingAfter(now),
       pingsSentAt: [],
     };

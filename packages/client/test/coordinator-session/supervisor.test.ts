@@ -116,11 +116,13 @@ describe('supervisor of a coordinator session', () => {
     expect(machine.inDoubt(millis(5_000))).toBe(true);
   });
 
-  test('a broken link: doubtful at once, the next server at once, renewed', () => {
+  test('a broken link: told at once, the next server at once, renewed; no doubt as long as the session lives', () => {
     const machine = supervisor();
+    play(machine, [...connectedAt0, [100, { kind: 'linkDown' }, ['announceDoubtful', 'dial 1']]]);
+    expect(machine.inDoubt(millis(100))).toBe(false);
+    expect(machine.inDoubt(millis(3_999))).toBe(false);
+    expect(machine.inDoubt(millis(4_000))).toBe(true); // Proven by the first handshake, sent at 0.
     play(machine, [
-      ...connectedAt0,
-      [100, { kind: 'linkDown' }, ['announceDoubtful', 'dial 1']],
       [110, { kind: 'linkUp' }, []],
       [120, established(false), ['announceConnected']],
     ]);

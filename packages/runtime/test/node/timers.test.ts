@@ -1,4 +1,5 @@
 /** Wake-ups: never early, never twice, never inside the call; also when Node's own timer is early. */
+import { stat } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { type Clock, millis } from '../../src/index.ts';
 import { nodeClock } from '../../src/node/clock.ts';
@@ -77,7 +78,8 @@ test('a deadline beyond what Node can wait for does not fire at once', async () 
 test('afterTurn runs after the promises of this turn and before a timer', async () => {
   const order: string[] = [];
   await new Promise<void>((resolve) => {
-    setImmediate(() => {
+    // From an input, as in a daemon: between inputs and timers lies the end of the turn.
+    stat('.', () => {
       nodeTimers.wakeAt(nodeClock.now(), () => {
         order.push('timer');
         resolve();
