@@ -65,6 +65,16 @@ const long: TypeRules<number> = {
   },
 };
 
+/** As Java writes a double, which is what operators and tools compare with: 0.5, 1.0, 1.0E7. */
+function javaDouble(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-3 && size < 1e7)) {
+    return Number.isInteger(value) ? value.toFixed(1) : String(value);
+  }
+  const [mantissa = '', exponent = ''] = value.toExponential().split('e');
+  return `${mantissa.includes('.') ? mantissa : `${mantissa}.0`}E${Number(exponent)}`;
+}
+
 const double: TypeRules<number> = {
   allowed: 'a number',
   parse(text) {
@@ -72,7 +82,7 @@ const double: TypeRules<number> = {
     const value = Number(text);
     return Number.isFinite(value) ? value : null;
   },
-  format: String,
+  format: javaDouble,
 };
 
 const boolean: TypeRules<boolean> = {

@@ -238,3 +238,16 @@ test('the docs page has a row for each key', () => {
   );
   expect(page.endsWith('|\n')).toBe(true);
 });
+
+test.each([
+  [0.5, '0.5'],
+  [1, '1.0'],
+  [0, '0.0'],
+  [12_345_678, '1.2345678E7'],
+  [1e7, '1.0E7'],
+  [0.0001, '1.0E-4'],
+  [Number.MAX_VALUE, '1.7976931348623157E308'],
+])('a double is written as Java writes it: %d', (value, text) => {
+  expect(formatConfigValue('double', value)).toBe(text);
+  expect(parseConfigValue({ type: 'double' }, text, '')).toEqual({ value });
+});
