@@ -1,8 +1,10 @@
 /**
- * Reads, writes and creates per second over the raw client protocol: our coordination server (built),
- * then Apache ZooKeeper when Debian's package is there, one after the other in one run.
+ * Reads, writes, creates and a mix per second over the raw client protocol, with 50 and with one request in
+ * flight on each connection, and what the server takes: our coordination server (built) and Apache ZooKeeper,
+ * when Debian's package is there, in turns in one run, both with fsync. Then, of ours alone: memory idle and
+ * with a million nodes, and how long a start takes.
  *
- *     npx tsc -b && npx tsx bench/coord/coord.ts [--smoke]
+ *     npm run bench:coord [-- --smoke]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,14 +12,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { load, once, requests } from './load.ts';
+import { fill, type LoadResult, load, once, requests } from './load.ts';
 
 const smoke = process.argv.includes('--smoke');
 const connections = 10;
-const inFlight = 50;
+const inFlights = [50, 1];
+const millionNodes = smoke ? 2_000 : 1_000_000;
 const dataBytes = 100;
-const warmUpMs = smoke ? 100 : 2_000;
-const measureMs = smoke ? 200 : 5_000;
+const warmUpMs = smoke ? 100 : 1_500;
+const measureMs = smoke ? 200 : 3_000;
 const apacheJar = '/usr/share/java/zookeeper.jar';
 
 interface Contestant {
@@ -56,63 +59,141 @@ async function freePort(): Promise<number> {
 /** Resolves once requests are answered. */
 async function serving(port: number, child: ChildProcess): Promise<void> {
   const data = Buffer.alloc(dataBytes, 'x');
-  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt += 1) {
+  for (let attempt = 0; attempt < 3_000 && child.exitCode === null; attempt += 1) {
     try {
       await once(port, requests.create('/bench', data, 0));
       await once(port, requests.create('/bench/node', data, 0));
       return;
     } catch {
-      await sleep(50);
+      await sleep(10);
     }
   }
   throw new Error('the server does not come up');
 }
 
 /** Linux only; 0 elsewhere. */
-function usage(pid: number): { cpuSeconds: number; peakMegabytes: number } {
-  if (!existsSync(`/proc/${pid}/stat`)) return { cpuSeconds: 0, peakMegabytes: 0 };
+function usage(pid: number): {
+  readonly cpuSeconds: number;
+  readonly peakMegabytes: number;
+  readonly megabytes: number;
+} {
+  if (!existsSync(`/proc/${pid}/stat`)) return { cpuSeconds: 0, peakMegabytes: 0, megabytes: 0 };
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const peak = /VmHWM:\s+(\d+)/.exec(status)?.[1];
+  const now = /VmRSS:\s+(\d+)/.exec(status)?.[1];
   return {
+    megabytes: Math.round(Number(now ?? 0) / 1024),
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
     peakMegabytes: Math.round(Number(peak ?? 0) / 1024),
   };
 }
 
-async function measure({ name, command, args }: Contestant): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'odradek-bench-coord-'));
-  const port = await freePort();
+interface Row extends LoadResult {
+  readonly cpuMicrosPerRequest: number;
+}
+
+const data = Buffer.alloc(dataBytes, 'x');
+const get = requests.get('/bench/node');
+const kinds: Readonly<Record<string, readonly Buffer[]>> = {
+  get: [get],
+  set: [requests.set('/bench/node', data)],
+  create: [requests.create('/bench/n-', data, 2)],
+  '90/10': [...new Array<Buffer>(9).fill(get), requests.set('/bench/node', data)],
+};
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly file: string;
+  readonly directory: string;
+}
+
+async function start(
+  { command, args }: Contestant,
+  again?: Started,
+): Promise<Started & { readonly startMs: number }> {
+  const directory = again?.directory ?? (await mkdtemp(join(tmpdir(), 'odradek-bench-coord-')));
+  const port = again?.port ?? (await freePort());
   const file = join(directory, 'zoo.cfg');
   await writeFile(
     file,
     `dataDir=${directory}/data\nclientPort=${port}\ntickTime=2000\nmaxClientCnxns=0\nadmin.enableServer=false\n`,
   );
+  const beganAt = performance.now();
   const child = spawn(command, args(file), { stdio: 'ignore' });
+  await serving(port, child);
+  return { child, port, file, directory, startMs: Math.round(performance.now() - beganAt) };
+}
+
+async function end({ child, directory }: Started, remove = true): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+  if (remove) await rm(directory, { recursive: true, force: true });
+}
+
+async function measure(contestant: Contestant): Promise<ReadonlyMap<string, Row>> {
+  const server = await start(contestant);
+  const rows = new Map<string, Row>();
   try {
-    await serving(port, child);
-    const data = Buffer.alloc(dataBytes, 'x');
-    const kinds = {
-      get: requests.get('/bench/node'),
-      set: requests.set('/bench/node', data),
-      create: requests.create('/bench/n-', data, 2),
-    };
-    const options = { port, connections, inFlight, warmUpMs, measureMs };
-    for (const [kind, request] of Object.entries(kinds)) {
-      const { requestsPerSecond, errors } = await load(request, options);
-      console.log(`${name} ${kind}: ${requestsPerSecond} requests/s, ${errors} errors`);
+    for (const inFlight of inFlights) {
+      for (const [kind, round] of Object.entries(kinds)) {
+        const before = usage(server.child.pid ?? 0).cpuSeconds;
+        const { port } = server;
+        const result = await load(round, { port, connections, inFlight, warmUpMs, measureMs });
+        const spent = usage(server.child.pid ?? 0).cpuSeconds - before;
+        const seconds = (warmUpMs + measureMs) / 1000;
+        const cpuMicrosPerRequest = (spent / (result.requestsPerSecond * seconds)) * 1e6;
+        rows.set(`${kind}, ${inFlight} in flight`, { ...result, cpuMicrosPerRequest });
+      }
     }
-    const { cpuSeconds, peakMegabytes } = usage(child.pid ?? 0);
-    console.log(`${name}: ${cpuSeconds} CPU seconds, ${peakMegabytes} MB at most`);
   } finally {
-    child.kill('SIGKILL');
-    await rm(directory, { recursive: true, force: true });
+    await end(server);
+  }
+  return rows;
+}
+
+function print(own: ReadonlyMap<string, Row>, other: ReadonlyMap<string, Row> | null): void {
+  const cell = (row: Row | undefined): string =>
+    row === undefined
+      ? '| | | '
+      : `| ${row.requestsPerSecond} | ${row.p99Ms.toFixed(2)} | ${row.cpuMicrosPerRequest.toFixed(1)} `;
+  console.log('| | ours/s | p99 ms | CPU us | Apache/s | p99 ms | CPU us | ratio |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  for (const [what, row] of own) {
+    const theirs = other?.get(what);
+    const ratio =
+      theirs === undefined ? '' : (row.requestsPerSecond / theirs.requestsPerSecond).toFixed(2);
+    const errors = row.errors + (theirs?.errors ?? 0);
+    console.log(
+      `| ${what} ${cell(row)}${cell(theirs)}| ${ratio} |${errors > 0 ? ` ${errors} errors` : ''}`,
+    );
   }
 }
 
-console.log(
-  `${connections} connections, ${inFlight} requests in flight each, ${dataBytes} bytes of data`,
-);
-await measure(ours);
-if (existsSync(apacheJar)) await measure(apache);
-else console.log('Apache ZooKeeper: skipped, it is not installed');
+/** Memory and starts of ours: empty, and with many nodes. */
+async function footprint(): Promise<void> {
+  const server = await start(ours);
+  await sleep(smoke ? 100 : 2_000);
+  console.log(
+    `idle: ${usage(server.child.pid ?? 0).megabytes} MB, started in ${server.startMs} ms`,
+  );
+  await fill(server.port, '/bench', millionNodes, dataBytes);
+  await sleep(smoke ? 100 : 3_000);
+  console.log(`${millionNodes} nodes: ${usage(server.child.pid ?? 0).megabytes} MB`);
+  await end(server, false);
+  const again = await start(ours, server);
+  console.log(
+    `start with them after kill -9: ${again.startMs} ms, ${usage(again.child.pid ?? 0).megabytes} MB`,
+  );
+  await end(again);
+}
+
+console.log(`${connections} connections, ${dataBytes} bytes of data, fsync on`);
+const own = await measure(ours);
+const other = existsSync(apacheJar) ? await measure(apache) : null;
+if (other === null) console.log('Apache ZooKeeper: skipped, it is not installed');
+print(own, other);
+await footprint();
 process.exit(0);

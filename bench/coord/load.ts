@@ -14,6 +14,8 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly requestsPerSecond: number;
+  /** 99 of 100 requests were answered within this time. */
+  readonly p99Ms: number;
   /** Replies whose error code was not 0. */
   readonly errors: number;
 }
@@ -52,37 +54,60 @@ export const requests = {
     frame(int(1), int(1), text(path), bytesField(data), openAcl, int(flags)),
 } as const;
 
-/** One connection: sends `request` so that always `inFlight` of them are unanswered. */
+/** Latencies are counted in steps of this width, the last one for all beyond. */
+const STEP_MS = 0.02;
+const STEPS = 100_000;
+
+/** One connection: sends the requests of a round in turn, so that always `inFlight` are unanswered. */
 class Pump {
   readonly #socket: Socket;
-  readonly #batch: Buffer;
-  readonly #requestBytes: number;
+  readonly #round: readonly Buffer[];
+  /** When the unanswered ones were sent, oldest at #oldest. */
+  readonly #sentAt: Float64Array;
+  #oldest = 0;
+  #next = 0;
   #partial: Buffer = Buffer.alloc(0);
+  readonly latencies = new Uint32Array(STEPS);
   answered = 0;
   errors = 0;
 
-  constructor(socket: Socket, request: Buffer, inFlight: number) {
+  constructor(socket: Socket, round: readonly Buffer[], inFlight: number) {
     this.#socket = socket;
-    this.#requestBytes = request.length;
-    this.#batch = Buffer.concat(new Array<Buffer>(inFlight).fill(request));
+    this.#round = round;
+    this.#sentAt = new Float64Array(inFlight).fill(performance.now());
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.write(this.#batch);
+    this.#send(inFlight);
+  }
+
+  #send(count: number): void {
+    const batch: Buffer[] = [];
+    for (let n = 0; n < count; n += 1) {
+      batch.push(this.#round[this.#next] ?? Buffer.alloc(0));
+      this.#next = (this.#next + 1) % this.#round.length;
+    }
+    this.#socket.write(batch.length === 1 && batch[0] ? batch[0] : Buffer.concat(batch));
   }
 
   #take(chunk: Buffer): void {
     const bytes = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
     let position = 0;
     let count = 0;
+    const now = performance.now();
     while (position + 4 <= bytes.length) {
       const end = position + 4 + bytes.readInt32BE(position);
       if (end > bytes.length) break;
       if (bytes.readInt32BE(position + 16) !== 0) this.errors += 1;
       position = end;
       count += 1;
+      const step = Math.floor((now - (this.#sentAt[this.#oldest] ?? now)) / STEP_MS);
+      const counted = Math.min(step, STEPS - 1);
+      this.latencies[counted] = (this.latencies[counted] ?? 0) + 1;
+      this.#sentAt[this.#oldest] = now;
+      this.#oldest = (this.#oldest + 1) % this.#sentAt.length;
     }
     this.#partial = bytes.subarray(position);
     this.answered += count;
-    if (count > 0) this.#socket.write(this.#batch.subarray(0, count * this.#requestBytes));
+    if (count > 0) this.#send(count);
   }
 }
 
@@ -112,20 +137,68 @@ export async function once(port: number, request: Buffer): Promise<void> {
   socket.destroy();
 }
 
-/** Keeps the server busy with one kind of request. */
+/** Keeps the server busy with requests, in turn. */
 export async function load(
-  request: Buffer,
+  round: readonly Buffer[],
   { port, connections, inFlight, warmUpMs, measureMs }: LoadOptions,
 ): Promise<LoadResult> {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
-  const pumps = sockets.map((socket) => new Pump(socket, request, inFlight));
+  const pumps = sockets.map((socket) => new Pump(socket, round, inFlight));
   const answered = (): number => pumps.reduce((sum, pump) => sum + pump.answered, 0);
   await sleep(warmUpMs);
+  for (const { latencies } of pumps) latencies.fill(0);
   const before = answered();
   const beganAt = performance.now();
   await sleep(measureMs);
   const seconds = (performance.now() - beganAt) / 1000;
   const requestsPerSecond = Math.round((answered() - before) / seconds);
   for (const socket of sockets) socket.destroy();
-  return { requestsPerSecond, errors: pumps.reduce((sum, pump) => sum + pump.errors, 0) };
+  return {
+    requestsPerSecond,
+    p99Ms: p99(pumps),
+    errors: pumps.reduce((sum, pump) => sum + pump.errors, 0),
+  };
+}
+
+function p99(pumps: readonly Pump[]): number {
+  const total = pumps.reduce(
+    (sum, { latencies }) => sum + latencies.reduce((all, count) => all + count, 0),
+    0,
+  );
+  let below = 0;
+  for (let step = 0; step < STEPS; step += 1) {
+    for (const { latencies } of pumps) below += latencies[step] ?? 0;
+    if (below >= total * 0.99) return (step + 1) * STEP_MS;
+  }
+  return STEPS * STEP_MS;
+}
+
+/** Makes so many nodes of so many bytes below `parent`, as fast as the server takes them. */
+export async function fill(
+  port: number,
+  parent: string,
+  count: number,
+  dataBytes: number,
+): Promise<void> {
+  const request = requests.create(`${parent}/n-`, Buffer.alloc(dataBytes, 'x'), 2);
+  const socket = await open(port);
+  await new Promise<void>((resolve) => {
+    let sent = 0;
+    let bytes = 0;
+    const replyBytes = 4 + 16 + 4 + parent.length + 13;
+    const send = (wanted: number): void => {
+      const batch = Math.min(wanted, count - sent);
+      if (batch > 0) socket.write(Buffer.concat(new Array<Buffer>(batch).fill(request)));
+      sent += batch;
+    };
+    socket.on('data', (chunk: Buffer) => {
+      const before = Math.floor(bytes / replyBytes);
+      bytes += chunk.length;
+      const answered = Math.floor(bytes / replyBytes);
+      if (answered >= count) resolve();
+      else send(answered - before);
+    });
+    send(500);
+  });
+  socket.destroy();
 }

@@ -2,9 +2,11 @@
 import sys
 import threading
 import time
+from datetime import timedelta
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError, NotEmptyError, RolledBackError
+from kazoo.recipe.cache import TreeCache, TreeEvent
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
 hosts = sys.argv[1]
@@ -126,6 +128,64 @@ time.sleep(0.2)
 assert not passed.is_set()
 barrier.remove()
 assert passed.wait(10)
+
+# more recipes
+semaphore_one, semaphore_two = one.Semaphore("/semaphore", max_leases=1), two.Semaphore("/semaphore", max_leases=1)
+assert semaphore_one.acquire(timeout=10)
+assert not semaphore_two.acquire(blocking=False)
+semaphore_one.release()
+assert semaphore_two.acquire(timeout=10)
+semaphore_two.release()
+
+entered, left = [], []
+
+
+def meet(client, name):
+    barrier = client.DoubleBarrier("/double", 2)
+    barrier.enter()
+    entered.append(name)
+    barrier.leave()
+    left.append(name)
+
+
+meetings = [threading.Thread(target=meet, args=(client, name), daemon=True) for client, name in ((one, "one"), (two, "two"))]
+for meeting in meetings:
+    meeting.start()
+for meeting in meetings:
+    meeting.join(20)
+assert sorted(entered) == sorted(left) == ["one", "two"], (entered, left)
+
+locking = one.LockingQueue("/locking")
+locking.put_all([b"later", b"sooner"])
+locking.put(b"first", priority=1)
+assert locking.get(timeout=10) == b"first"
+assert locking.consume()
+other_queue = two.LockingQueue("/locking")
+assert other_queue.get(timeout=10) == b"later"
+assert other_queue.holds_lock() and other_queue.release()
+assert len(other_queue) == 2, len(other_queue)
+
+read_lock, write_lock = one.ReadLock("/shared", "reader"), two.WriteLock("/shared", "writer")
+assert read_lock.acquire(timeout=10)
+assert not write_lock.acquire(blocking=False)
+read_lock.release()
+assert write_lock.acquire(timeout=10)
+write_lock.release()
+
+lease = one.NonBlockingLease("/lease", timedelta(minutes=1), identifier="one")
+assert lease and not two.NonBlockingLease("/lease", timedelta(minutes=1), identifier="two")
+
+cache, cached = TreeCache(one, "/tree"), []
+cache.listen(lambda event: cached.append((event.event_type, getattr(event.event_data, "path", None))))
+cache.start()
+two.create("/tree/a/b", b"1", makepath=True)
+assert soon(lambda: cache.get_data("/tree/a/b") is not None and cache.get_data("/tree/a/b").data == b"1"), cached
+two.set("/tree/a/b", b"2")
+assert soon(lambda: cache.get_data("/tree/a/b").data == b"2"), cached
+two.delete("/tree/a/b")
+assert soon(lambda: cache.get_data("/tree/a/b") is None), cached
+assert soon(lambda: (TreeEvent.NODE_REMOVED, "/tree/a/b") in cached), cached
+cache.close()
 
 one.delete("/app", recursive=True)
 assert one.exists("/app") is None

@@ -1,4 +1,5 @@
 /** Unmodified ZooKeeper clients against our coordination server: kazoo with its recipes, and node-zookeeper-client. */
+import { existsSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -20,8 +21,66 @@ test('kazoo: nodes, watches, transactions, ephemerals, and its recipes', async (
     [join(projectRoot, 'test/interop/kazoo_check.py'), coordinator.connect],
     { limitMs: 120_000 },
   );
-  expect(finished).toMatchObject({ code: 0 });
+  expect(finished.code === 0 ? '' : finished.stderr).toBe('');
   expect(finished.stdout).toContain('all good');
+});
+
+test("the C client: compiled here against Debian's libzookeeper-mt", async () => {
+  const program = workspace.path('zookeeper-c');
+  const source = join(projectRoot, 'test/interop/clients/zookeeper-c.c');
+  const missing = ['/usr/bin/gcc', '/usr/include/zookeeper/zookeeper.h'].filter(
+    (path) => !existsSync(path),
+  );
+  if (missing.length > 0) {
+    console.warn(`skipped: there is no ${missing.join(', no ')}`);
+    return;
+  }
+  const compiled = await workspace.run('/usr/bin/gcc', [
+    '-DTHREADED',
+    '-o',
+    program,
+    source,
+    '-lzookeeper_mt',
+  ]);
+  expect(compiled).toMatchObject({ code: 0 });
+  const finished = await workspace.run(program, [coordinator.connect]);
+  expect(finished).toMatchObject({ code: 0, stdout: 'all good\n' });
+});
+
+test("Debian's zkCli: the real shell, over the Java client", async () => {
+  const shell = '/usr/share/zookeeper/bin/zkCli.sh';
+  if (!existsSync(shell)) {
+    console.warn(`skipped: there is no ${shell}`);
+    return;
+  }
+  const commands = [
+    'create /shell one',
+    'create -e -s /shell-passing- two',
+    'set /shell changed',
+    'get /shell',
+    'stat /shell',
+    'create /shell/child x',
+    'ls -R /shell',
+    'delete /shell',
+    'deleteall /shell',
+    'get /shell',
+    'quit',
+  ];
+  const { stdout, stderr } = await workspace.run(shell, ['-server', coordinator.connect], {
+    input: `${commands.join('\n')}\n`,
+  });
+  const said = stdout + stderr;
+  for (const line of [
+    'Created /shell',
+    'Created /shell-passing-0000000',
+    'changed',
+    'dataVersion = 1',
+    '/shell/child',
+    'Node not empty: /shell',
+    'Node does not exist: /shell',
+  ]) {
+    expect(said).toContain(line);
+  }
 });
 
 test('node-zookeeper-client: create, read, watch, multi, and an ephemeral that goes with its session', async () => {
