@@ -23,7 +23,7 @@ beforeAll(async () => {
   coordinator = await startCoordinator(workspace);
   broker = await startBroker(workspace, 0, coordinator.connect);
   // Its first words are over when it is the controller: what is said afterwards is about the tests' doings.
-  await broker.daemon.printed(/brokers registered: 1/);
+  await broker.daemon.printed(/controller of epoch/);
 });
 afterAll(() => workspace.dispose());
 
