@@ -56,13 +56,21 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
+/** A server that is just starting may take a connection and then forget it. */
+function soon(answer: Promise<void>): Promise<void> {
+  const late = sleep(2_000).then(() => {
+    throw new Error('no answer');
+  });
+  return Promise.race([answer, late]);
+}
+
 /** Resolves once requests are answered. */
 async function serving(port: number, child: ChildProcess): Promise<void> {
   const data = Buffer.alloc(dataBytes, 'x');
   for (let attempt = 0; attempt < 3_000 && child.exitCode === null; attempt += 1) {
     try {
-      await once(port, requests.create('/bench', data, 0));
-      await once(port, requests.create('/bench/node', data, 0));
+      await soon(once(port, requests.create('/bench', data, 0)));
+      await soon(once(port, requests.create('/bench/node', data, 0)));
       return;
     } catch {
       await sleep(10);
