@@ -35,7 +35,7 @@ const expected = await dumpServer(port);
 // A snapshot that is just being written is not what these are for.
 await new Promise((resolve) => setTimeout(resolve, 1_000));
 await server.stop('SIGKILL');
-await workload.close();
+workload.close();
 
 const target = join(fixtureFolder, name);
 await rm(target, { recursive: true, force: true });

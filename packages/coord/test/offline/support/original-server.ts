@@ -3,9 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { word } from '../../support/raw-client.ts';
 
 /** Debian's package `zookeeper`. */
 const DEBIAN_JAR = '/usr/share/java/zookeeper.jar';
@@ -15,7 +14,7 @@ export const debianClassPath: string | null = existsSync(DEBIAN_JAR)
 
 /** What `super:secret` is to a server that knows it as its super user. */
 export const SUPER_DIGEST = 'super:lK75jTNcA+U9vtVEw5vB51mj/w4=';
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 40_000;
 
 export interface OriginalOptions {
   readonly classPath: string;
@@ -83,8 +82,13 @@ export class OriginalServer {
       { stdio: 'ignore' },
     );
     const server = new OriginalServer(port, java);
-    await server.#untilServing();
-    return server;
+    try {
+      await server.#untilServing();
+      return server;
+    } catch (error) {
+      await server.stop('SIGKILL');
+      throw error;
+    }
   }
 
   /** @param signal SIGKILL for a server that gets no chance to tidy up */
@@ -97,13 +101,27 @@ export class OriginalServer {
     const deadline = Date.now() + START_LIMIT_MS;
     while (Date.now() < deadline && this.#process.exitCode === null) {
       // It answers before it serves; only then does it have a mode.
-      const answer = await word(this.port, 'srvr').catch(() => '');
-      if (answer.includes('Mode:')) return;
+      if ((await answerTo(this.port, 'srvr')).includes('Mode:')) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    this.#process.kill('SIGKILL');
     throw new Error(`ZooKeeper did not start (exit code ${this.#process.exitCode})`);
   }
+}
+
+/** What is said to a four-letter word; nothing where nobody listens, or where somebody is silent. */
+async function answerTo(port: number, word: string): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 });
+  socket.on('timeout', () => socket.destroy());
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk.toString();
+  });
+  socket.write(word);
+  await new Promise<void>((resolve) => {
+    socket.on('error', () => resolve());
+    socket.on('close', () => resolve());
+  });
+  return answer;
 }
 
 async function freePort(): Promise<number> {

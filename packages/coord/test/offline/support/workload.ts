@@ -84,7 +84,8 @@ export class Workload {
     }
   }
 
-  async close(): Promise<void> {
+  /** Leaves the sessions to themselves. */
+  close(): void {
     for (const client of this.#clients) client.destroy();
   }
 
