@@ -22,7 +22,8 @@ interface LoadResult {
 }
 
 interface Usage {
-  readonly cpuSeconds: number;
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
   readonly peakMegabytes: number;
   readonly nowMegabytes: number;
 }
@@ -35,7 +36,8 @@ function usage(pid: number): Usage {
   const kilobytes = (name: string): number =>
     Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
   return {
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
+    userSeconds: Number(fields[11]) / ticksPerSecond,
+    systemSeconds: Number(fields[12]) / ticksPerSecond,
     peakMegabytes: kilobytes('VmHWM') / 1024,
     nowMegabytes: kilobytes('VmRSS') / 1024,
   };
@@ -72,14 +74,14 @@ function run(
 }
 
 function line(name: string, result: LoadResult, before: Usage, after: Usage): void {
-  const cpu = after.cpuSeconds - before.cpuSeconds;
-  const perTwoGigabytes = (cpu * 2e9) / result.bytes;
+  const user = ((after.userSeconds - before.userSeconds) * 2e9) / result.bytes;
+  const system = ((after.systemSeconds - before.systemSeconds) * 2e9) / result.bytes;
   console.log(
     [
       name.padEnd(34),
       `${(result.bytes / result.seconds / 1e6).toFixed(0)} MB/s`.padStart(10),
       `${(result.messages / result.seconds / 1e6).toFixed(2)} M messages/s`.padStart(18),
-      `broker CPU ${cpu.toFixed(2)} s (${perTwoGigabytes.toFixed(2)} s per 2 GB)`.padStart(40),
+      `broker CPU per 2 GB ${user.toFixed(2)} s user + ${system.toFixed(2)} s system`.padStart(52),
       `peak ${after.peakMegabytes.toFixed(0)} MB`.padStart(12),
     ].join(''),
   );
