@@ -77,8 +77,9 @@ async function refuseForeignData(
     const entries = await disk.list(join(directory, 'version-2'));
     if (!entries.some(({ name }) => /^(snapshot|log)\.[0-9a-f]+/.test(name))) continue;
     throw new StorageNotUsable(
-      `${directory} holds data of Apache ZooKeeper (version-2), which this server does not read: ` +
-        'configure another dataDir, or move version-2 away to begin with an empty tree',
+      `${directory} holds data of Apache ZooKeeper (version-2), but none of this server: import it with ` +
+        `'odradek coord-import --from ${directory} --to ${directory}', configure another dataDir, ` +
+        'or move version-2 away to begin with an empty tree',
     );
   }
 }
