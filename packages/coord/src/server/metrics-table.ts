@@ -41,9 +41,18 @@ export const gaugeMetrics = defineMetrics({
     kind: 'gauge',
     help: 'Share of new connections that is dropped: 0.',
   },
-  non_mtls_local_conn_count: { kind: 'gauge', help: 'Local connections without a certificate.' },
-  non_mtls_remote_conn_count: { kind: 'gauge', help: 'Remote connections without a certificate.' },
-  outstanding_tls_handshake: { kind: 'gauge', help: 'TLS handshakes under way.' },
+  non_mtls_local_conn_count: {
+    kind: 'gauge',
+    help: '0, as with the default transport of the original.',
+  },
+  non_mtls_remote_conn_count: {
+    kind: 'gauge',
+    help: '0, as with the default transport of the original.',
+  },
+  outstanding_tls_handshake: {
+    kind: 'gauge',
+    help: '0, as with the default transport of the original.',
+  },
 });
 
 /** By the first segment of the path that a quota is for. */
