@@ -103,9 +103,13 @@ export class Loader {
 
   /** A node that the snapshot had already, but whose list of access it had not. */
   #mend(change: Change, zxid: bigint): void {
-    if (change.kind === 'setAcl') this.#withoutAcl.delete(change.path);
-    if (change.kind !== 'create' || this.#withoutAcl.get(change.path) !== zxid) return;
     const { tree } = this.state;
+    if (change.kind === 'setAcl') {
+      // One that is older than the node was for another node of that name.
+      if ((this.#withoutAcl.get(change.path) ?? zxid) <= zxid) this.#withoutAcl.delete(change.path);
+      return;
+    }
+    if (change.kind !== 'create' || this.#withoutAcl.get(change.path) !== zxid) return;
     const node = tree.get(change.path);
     if (node?.czxid !== zxid) return;
     tree.setAcl(change.path, change.acl, node.aversion, zxid);
