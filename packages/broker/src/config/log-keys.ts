@@ -362,7 +362,7 @@ export const logKeys = defineConfig({
   },
   'odradek.log.tail.cache.bytes': {
     type: 'long',
-    default: 67_108_864,
+    default: 50_331_648,
     validate: atLeast(0),
     doc: 'Memory for the newest batches, shared by all partitions, from which fetches are answered.',
   },

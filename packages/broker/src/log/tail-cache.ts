@@ -14,7 +14,7 @@
 import type { BufferPool, PooledBuffer } from '@odradek/runtime';
 
 /** Default bound, all partitions together. */
-export const TAIL_CACHE_BYTES = 64 * 1024 * 1024;
+export const TAIL_CACHE_BYTES = 48 * 1024 * 1024;
 
 /** The bound is made of this many blocks, if they need not be larger than this. */
 const BLOCKS = 16;
