@@ -33,7 +33,8 @@ export type Watcher = (event: WatchEvent) => void;
 
 /**
  * `connected`: requests are answered; with `newSession` nothing of an earlier session is left
- * (ephemeral nodes, watches). `doubtful`: the session may be dying unseen, promise nothing new.
+ * (ephemeral nodes, watches). `doubtful`: the link is lost or silent, and the session may be dying
+ * unseen; whether promises may still be made on it is for `inDoubt` to say.
  * `expired`: it is gone; a new one is being opened. `closed`: the last event.
  */
 export type SessionEvent =
