@@ -107,3 +107,54 @@ export interface Storage {
   /** Makes everything appended durable, closes the files and gives the directories free. */
   close(): Promise<void>;
 }
+
+/** What a server of an ensemble has promised; on disk before anybody is told. */
+export interface EnsembleMark {
+  /** null: never part of an ensemble. */
+  readonly clusterId: string | null;
+  /** The highest epoch that was promised to a leader. */
+  readonly acceptedEpoch: number;
+  /** The epoch whose history is on this disk. */
+  readonly currentEpoch: number;
+}
+
+/** The log from some point on. */
+export interface History {
+  /** The last logged zxid that is not above the one asked for. */
+  readonly startZxid: bigint;
+  /** What follows it, up to the end at the time of asking. */
+  readonly records: AsyncIterable<LogRecord>;
+}
+
+/** What is on the disk, to be loaded. */
+export interface StoredContent {
+  readonly snapshot: AsyncIterable<Uint8Array> | null;
+  readonly records: AsyncIterable<LogRecord>;
+  /** Of the last record, or of the snapshot when there is none after it. */
+  readonly zxid: bigint;
+}
+
+/** What replication needs of a storage beyond what a server alone needs. */
+export interface ReplicatedStorage extends Storage {
+  /** Data of a server that ran alone has the epoch of its last zxid. */
+  readonly mark: EnsembleMark;
+  /** Nothing was ever stored here, and no file `initialize` in dataDir says that this is as it should be. */
+  readonly isNew: boolean;
+  /** Resolves once it is durable. */
+  saveMark(mark: EnsembleMark): Promise<void>;
+  /** Waits for what is appended. */
+  content(): Promise<StoredContent>;
+  /** null: the log does not reach back as far as `zxid`. Everything appended so far is included. */
+  history(zxid: bigint): Promise<History | null>;
+  /**
+   * Cuts everything after `zxid`, durably: records, and snapshots that may hold something of them. The log
+   * goes on from there.
+   * @throws CutTooDeep when the log or a snapshot does not reach back to it; nothing is changed then
+   */
+  truncate(zxid: bigint): Promise<void>;
+  /**
+   * Puts a snapshot in the place of everything there is, durably: a crash leaves the old or the new.
+   * The log goes on after `zxid`.
+   */
+  replace(zxid: bigint, entries: AsyncIterable<Uint8Array>): Promise<void>;
+}

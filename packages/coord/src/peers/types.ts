@@ -1,0 +1,146 @@
+/**
+ * What servers say to each other, and the links on which they say it. How that becomes bytes is in
+ * frame.ts and codec.ts; what it means is decided in core/quorum.
+ *
+ * Elections (port 2183) are notes without an order between servers. Replication (port 2182) is one
+ * stream each way between a learner and its leader, in order and without loss while it stands.
+ */
+import type { LogEntry, Role } from '../replica/types.ts';
+
+/** A candidate: its current epoch, its last logged zxid and its id, compared in that order. */
+export interface Vote {
+  readonly leaderId: number;
+  readonly epoch: number;
+  readonly zxid: bigint;
+}
+
+/** What a server says in an election, and what one that is settled answers. */
+export interface Notification {
+  readonly state: Role;
+  readonly round: number;
+  readonly vote: Vote;
+  /** An empty disk that nobody has said to trust: its vote is not counted unless all voters are such. */
+  readonly isNew: boolean;
+  /** Version of the members it goes by. */
+  readonly ensembleVersion: bigint;
+}
+
+/** From a learner. */
+export type LearnerMessage =
+  | {
+      readonly kind: 'hello';
+      readonly isObserver: boolean;
+      readonly acceptedEpoch: number;
+      readonly currentEpoch: number;
+      /** The last one in its log. */
+      readonly lastZxid: bigint;
+      readonly isNew: boolean;
+      readonly ensembleVersion: bigint;
+    }
+  /** The epoch is promised, on disk. */
+  | {
+      readonly kind: 'epochAccepted';
+      readonly epoch: number;
+      /** null: it had promised this epoch before, and is not counted twice. */
+      readonly currentEpoch: number | null;
+      readonly lastZxid: bigint;
+    }
+  /** The leader's history is on this disk, and the epoch is the current one there. */
+  | { readonly kind: 'synchronised'; readonly epoch: number }
+  /** Everything up to here is on this disk. */
+  | { readonly kind: 'ack'; readonly zxid: bigint }
+  | { readonly kind: 'pong'; readonly ping: number }
+  | { readonly kind: 'confirm'; readonly id: number }
+  | { readonly kind: 'tell'; readonly bytes: Uint8Array };
+
+/** From a leader. */
+export type LeaderMessage =
+  /** Not now, and why: it does not lead, or does not take this learner. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | {
+      readonly kind: 'newEpoch';
+      readonly epoch: number;
+      /** The ensemble's name for ever: whoever has none takes it over, with the epoch. */
+      readonly clusterId: string;
+      readonly ensembleText: string;
+    }
+  /** The learner's log is the beginning of ours. */
+  | { readonly kind: 'diff' }
+  /** It is up to `zxid`; the rest must go. */
+  | { readonly kind: 'truncate'; readonly zxid: bigint }
+  /** It is not: a snapshot that began at `zxid` follows, then everything after it. */
+  | { readonly kind: 'snapshot'; readonly zxid: bigint }
+  | { readonly kind: 'snapshotPart'; readonly entries: readonly Uint8Array[] }
+  | { readonly kind: 'snapshotEnd' }
+  /** In order; everything up to `committedZxid` is certain. */
+  | {
+      readonly kind: 'proposals';
+      readonly entries: readonly LogEntry[];
+      readonly committedZxid: bigint;
+    }
+  /** The history ends here; to be made durable and answered by `synchronised`. */
+  | { readonly kind: 'newLeader'; readonly epoch: number; readonly ensembleText: string }
+  /** A quorum has the history: serve. */
+  | { readonly kind: 'upToDate'; readonly committedZxid: bigint }
+  | { readonly kind: 'commit'; readonly zxid: bigint }
+  | { readonly kind: 'ping'; readonly ping: number }
+  | { readonly kind: 'confirmed'; readonly id: number }
+  /** These members are certain; who leads them, if it is not the sender any more. */
+  | {
+      readonly kind: 'activate';
+      readonly ensembleText: string;
+      readonly designatedLeaderId: number;
+    }
+  | { readonly kind: 'tell'; readonly bytes: Uint8Array };
+
+/** One direction of a replication stream that stands. */
+export interface PeerLink<Out> {
+  readonly peerId: number;
+  /** Queues; messages of one turn of the event loop leave together. */
+  send(message: Out): void;
+  /** Queued and not taken by the network. */
+  readonly unsentBytes: number;
+  /** Resolves when less than half of the limit of unsent bytes is left, or the link is gone. */
+  whenWritable(): Promise<void>;
+  /** No more is heard after this. @param reason for the log */
+  close(reason: string): void;
+}
+
+export interface LinkHandler<In> {
+  message(message: In): void;
+  /** The last call; not made after our own `close`. */
+  closed(reason: string): void;
+}
+
+/** Who this server says it is to others. Asked anew for every link. */
+export interface PeerIdentity {
+  readonly serverId: number;
+  /** null as long as it has never been part of an ensemble. */
+  readonly clusterId: string | null;
+}
+
+/** Ports 2182 and 2183 of one server. Implemented in peers/, by a simple network in tests. */
+export interface PeerNetwork {
+  /** Listens on this server's two ports. @throws AddressInUse */
+  start(handlers: PeerNetworkHandlers): Promise<void>;
+  /** Whom to know from now on, by the text of the ensemble. Links to others are closed. */
+  reconfigure(ensembleText: string): void;
+  /** Best effort: what cannot be sent now is replaced by the next note to the same server. */
+  notify(serverId: number, notification: Notification): void;
+  /** @throws PeerUnreachable with the reason, also when the other side refuses the greeting */
+  connect(
+    leaderId: number,
+    attach: (link: PeerLink<LearnerMessage>) => LinkHandler<LeaderMessage>,
+  ): Promise<void>;
+  /** Closes listeners and links. */
+  stop(): Promise<void>;
+}
+
+export interface PeerNetworkHandlers {
+  readonly identity: () => PeerIdentity;
+  notified(from: number, notification: Notification): void;
+  /** The way to that server's election port stands, or does not any more. */
+  reachable(serverId: number, isReachable: boolean): void;
+  /** Somebody wants to learn from this server. null: we do not lead, it is told so. */
+  learner(link: PeerLink<LeaderMessage>): LinkHandler<LearnerMessage> | null;
+}
