@@ -35,6 +35,8 @@ export type LearnerMessage =
       /** The last one in its log. */
       readonly lastZxid: bigint;
       readonly isNew: boolean;
+      /** Its log could not be cut as it was told: only a snapshot helps. */
+      readonly needsSnapshot: boolean;
       readonly ensembleVersion: bigint;
     }
   /** The epoch is promised, on disk. */
@@ -96,13 +98,22 @@ export type LeaderMessage =
 /** One direction of a replication stream that stands. */
 export interface PeerLink<Out> {
   readonly peerId: number;
-  /** Queues; messages of one turn of the event loop leave together. */
+  /**
+   * Queues; messages of one turn of the event loop leave together. The same message object is sent to many
+   * links in a row, so that it need be made bytes only once.
+   */
   send(message: Out): void;
   /** Queued and not taken by the network. */
   readonly unsentBytes: number;
   /** Resolves when less than half of the limit of unsent bytes is left, or the link is gone. */
   whenWritable(): Promise<void>;
-  /** No more is heard after this. @param reason for the log */
+  /**
+   * Nothing is heard until `resume`, and the other side finds its way full: for a disk that is slower than
+   * the network. A few messages that have arrived may still come, and the end of the link may be missed.
+   */
+  pause(): void;
+  resume(): void;
+  /** No more is heard after this. What was sent before still leaves, as far as it can. @param reason for the log */
   close(reason: string): void;
 }
 

@@ -27,6 +27,14 @@ export interface LogEntry {
   readonly ensembleText: string | null;
 }
 
+/** The members, as what was loaded says. A change that is only in the log may not be certain yet. */
+export interface LoadedMembers {
+  /** As the newest of the transactions says; null when nothing says. */
+  readonly ensembleText: string | null;
+  /** As it was before the newest one of `records` that changes it; null when none of `records` does. */
+  readonly ensembleTextBefore: string | null;
+}
+
 /** The tree and the sessions of a server, as replication sees them. Implemented by server/. */
 export interface ReplicatedState {
   /** The last applied transaction. */
@@ -35,15 +43,19 @@ export interface ReplicatedState {
    * Everything anew: at the start, after a snapshot from the leader, or when the log was cut below
    * `appliedZxid`. No client is served meanwhile.
    * @param content as the storage has it; `zxid` is that of the last record
-   * @returns the members as the newest of these transactions says; null when none says
    */
   load(content: {
     readonly snapshot: AsyncIterable<Uint8Array> | null;
     readonly records: AsyncIterable<LogRecord>;
     readonly zxid: bigint;
-  }): Promise<{ readonly ensembleText: string | null }>;
-  /** One committed transaction; in order, each once. */
+  }): Promise<LoadedMembers>;
+  /**
+   * One committed transaction; in order, each once. After a snapshot of the leader's the first ones may be
+   * contained in it already, as at a start; no client is served until they are done.
+   */
   apply(entry: LogEntry): void;
+  /** Where a record is a change of members: the text of the ensemble from it on. For what is read from a disk. */
+  ensembleTextOf(record: Uint8Array): string | null;
   /** What a snapshot holds, read while transactions go on being applied. */
   entries(): Iterable<Uint8Array>;
 }
