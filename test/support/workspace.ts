@@ -102,11 +102,27 @@ export class Workspace {
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
   ): Daemon {
+    return this.#spawn(name, command, args, env, 'ignore');
+  }
+
+  /** The same for one that ends when its standard input does. */
+  program(name: string, command: string, args: readonly string[]): Daemon {
+    return this.#spawn(name, command, args, {}, 'pipe');
+  }
+
+  #spawn(
+    name: string,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    input: 'ignore' | 'pipe',
+  ): Daemon {
     const child = spawn(command, args, {
       cwd: this.directory,
       env: { ...process.env, NODE_OPTIONS: '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input, 'pipe', 'pipe'],
     });
+    child.stdin?.on('error', () => {}); // It may end before we let it.
     const daemon = new Daemon(name, child);
     this.#daemons.push(daemon);
     return daemon;

@@ -1,0 +1,50 @@
+/**
+ * A disk that gets slow when told to, for one process. Throttling by control groups needs a disk of its own and
+ * device-mapper a spare one; a library in front of the C library needs a compiler and no rights (slow-disk.c).
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { endianness } from 'node:os';
+import { join } from 'node:path';
+import type { Workspace } from './workspace.ts';
+
+export interface SlowDisk {
+  /** For the process whose disk it is. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** So many milliseconds more for every sync from now on; 0 is the disk's own speed. */
+  setDelay(ms: number): void;
+  close(): void;
+}
+
+/** @returns why there is none on this machine, or the library to use */
+export function buildSlowDisk(
+  workspace: Workspace,
+): { readonly library: string } | { readonly refused: string } {
+  const library = workspace.path('slow-disk.so');
+  const source = join(import.meta.dirname, 'slow-disk.c');
+  const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-O2', '-o', library, source, '-ldl'], {
+    encoding: 'utf8',
+  });
+  if (compiled.error !== undefined) return { refused: 'there is no gcc' };
+  return compiled.status === 0 ? { library } : { refused: `gcc: ${compiled.stderr.trim()}` };
+}
+
+export function slowDisk(workspace: Workspace, library: string, name: string): SlowDisk {
+  const word = (ms: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    if (endianness() === 'LE') bytes.writeUInt32LE(ms);
+    else bytes.writeUInt32BE(ms);
+    return bytes;
+  };
+  const path = workspace.path(`${name}-delay-ms`);
+  writeFileSync(path, word(0));
+  // The process maps the file: it must be written in place and never get shorter.
+  const file = openSync(path, 'r+');
+  return {
+    environment: { LD_PRELOAD: library, ODRADEK_SLOW_DISK: path, UV_USE_IO_URING: '0' },
+    setDelay: (ms) => {
+      writeSync(file, word(ms), 0, 4, 0);
+    },
+    close: () => closeSync(file),
+  };
+}
