@@ -3,6 +3,7 @@
  * Not here: rules over several of them (security-settings.ts).
  */
 import { between, defineConfig, oneOfAnyCase } from '@odradek/runtime';
+import { quorumTlsKeys } from './quorum-tls-keys.ts';
 
 const PORT_MAX = 65_535;
 const INT_MAX = 2 ** 31 - 1;
@@ -189,4 +190,5 @@ export const securityKeys = defineConfig({
     default: [],
     doc: 'Names of this ensemble, of which a client of the ensemble scheme must give one.',
   },
+  ...quorumTlsKeys,
 });

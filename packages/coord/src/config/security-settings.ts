@@ -1,47 +1,20 @@
 /**
  * What the security keys of a zoo.cfg come to, with the rules over several of them: whatever is
  * promised there is kept or stops the start. Files are only named here; ../security/ reads them.
+ * Not here: TLS (tls-settings.ts).
  */
 import { createHash } from 'node:crypto';
-import {
-  type Config,
-  type ConfigError,
-  type ConfigValues,
-  currentTlsVersions,
-  openSslSuite,
-  type PropertyEntry,
-  type Secret,
-  type TlsVersions,
-  tlsVersionRange,
-} from '@odradek/runtime';
+import type { Config, ConfigValues, PropertyEntry, Secret } from '@odradek/runtime';
 import type { securityKeys } from './security-keys.ts';
+import {
+  type QuorumTlsSettings,
+  quorumTlsSettings,
+  type RefuseKey,
+  type TlsSettings,
+  tlsSettings,
+} from './tls-settings.ts';
 
-export type SecurityKey = keyof typeof securityKeys;
 type Values = ConfigValues<typeof securityKeys>;
-
-/** A file that needs a password, and the keys it came from. */
-export interface StoreFile {
-  readonly path: string;
-  readonly password: Secret | null;
-  readonly passwordPath: string | null;
-  readonly key: 'ssl.keyStore' | 'ssl.trustStore';
-}
-
-export interface TlsSettings {
-  readonly secureHost: string | null;
-  /** null: TLS only on the plain port, beside the rest. */
-  readonly securePort: number | null;
-  readonly alsoOnPlainPort: boolean;
-  readonly keyStore: StoreFile;
-  readonly trustStore: StoreFile | null;
-  readonly clientAuthentication: 'none' | 'want' | 'need';
-  readonly versions: TlsVersions;
-  readonly ciphers: readonly string[] | null;
-  readonly handshakeMsMax: number;
-  /** A certificate is good only for the address it is made out to. */
-  readonly verifyClientAddress: boolean;
-  readonly reload: boolean;
-}
 
 export interface SaslSettings {
   readonly file: string;
@@ -51,6 +24,8 @@ export interface SaslSettings {
 
 export interface SecuritySettings {
   readonly tls: TlsSettings | null;
+  /** null: servers speak plainly with each other. */
+  readonly quorumTls: QuorumTlsSettings | null;
   readonly sasl: SaslSettings | null;
   /** Schemes that access lists may name beside world, ip and digest. */
   readonly schemes: readonly ('sasl' | 'x509')[];
@@ -63,8 +38,7 @@ export interface SecuritySettings {
   readonly ensembleNames: readonly string[] | null;
   /** Of these one is needed to be answered; empty: none. */
   readonly enforcedSchemes: readonly string[];
-  /** The error that a key is at fault, with file and line. */
-  readonly refuse: (key: SecurityKey, reason: string) => ConfigError;
+  readonly refuse: RefuseKey;
   /** Sentences for the log. */
   readonly warnings: readonly string[];
 }
@@ -101,6 +75,7 @@ export function readSecurity(
   const offered = new Set<string>(['ip', ...schemes, ...(digestEnabled ? ['digest'] : [])]);
   return {
     tls,
+    quorumTls: quorumTlsSettings(values, refuse),
     sasl,
     schemes,
     digestAlgorithm: digestAlgorithm(values['DigestAuthenticationProvider.digestAlg'], refuse),
@@ -118,75 +93,6 @@ export function readSecurity(
 }
 
 const textOf = ({ value }: PropertyEntry): string => value.trim();
-
-function tlsSettings(values: Values, refuse: SecuritySettings['refuse']): TlsSettings | null {
-  const wanted = values.secureClientPort === null ? null : 'secureClientPort';
-  const key = wanted ?? (values['client.portUnification'] ? 'client.portUnification' : null);
-  if (key === null) return null;
-  const keyStore = storeFile(values, 'ssl.keyStore');
-  if (keyStore === null) throw refuse(key, 'TLS needs ssl.keyStore.location');
-  const trustStore = storeFile(values, 'ssl.trustStore');
-  const clientAuthentication = clientAuthenticationOf(values['ssl.clientAuth']);
-  if (trustStore === null && clientAuthentication !== 'none') {
-    throw refuse(
-      'ssl.clientAuth',
-      `with ${clientAuthentication} (the default is need) ssl.trustStore.location must say whose ` +
-        'certificates are believed; set ssl.clientAuth=none for TLS without client certificates',
-    );
-  }
-  for (const check of ['ssl.crl', 'ssl.ocsp'] as const) {
-    if (values[check]) throw refuse(check, 'this version cannot look for revoked certificates');
-  }
-  if (values['ssl.context.supplier.class'] !== null) {
-    throw refuse('ssl.context.supplier.class', 'a Java class cannot be loaded; leave the key out');
-  }
-  if (values['ssl.authProvider'] !== 'x509') {
-    throw refuse('ssl.authProvider', 'must be x509');
-  }
-  return {
-    secureHost: values.secureClientPortAddress,
-    securePort: values.secureClientPort,
-    alsoOnPlainPort: values['client.portUnification'],
-    keyStore,
-    trustStore,
-    clientAuthentication,
-    versions: versionsOf(values, refuse),
-    ciphers: values['ssl.ciphersuites']?.map(openSslSuite) ?? null,
-    handshakeMsMax: values['ssl.handshakeDetectionTimeoutMillis'],
-    verifyClientAddress:
-      values['ssl.hostnameVerification'] && values['ssl.clientHostnameVerification'],
-    reload: values['client.certReload'],
-  };
-}
-
-function storeFile(values: Values, key: StoreFile['key']): StoreFile | null {
-  const path = values[`${key}.location`];
-  if (path === null) return null;
-  return {
-    path,
-    key,
-    password: values[`${key}.password`],
-    passwordPath: values[`${key}.passwordPath`],
-  };
-}
-
-function clientAuthenticationOf(word: string): TlsSettings['clientAuthentication'] {
-  const lower = word.toLowerCase();
-  return lower === 'none' || lower === 'want' ? lower : 'need';
-}
-
-function versionsOf(values: Values, refuse: SecuritySettings['refuse']): TlsVersions {
-  const enabled = values['ssl.enabledProtocols'];
-  const only = values['ssl.protocol'];
-  // "TLS" is Java's name for whatever it speaks.
-  if (enabled === null && (only === null || only === 'TLS')) return currentTlsVersions;
-  const range = tlsVersionRange(enabled ?? [only ?? '']);
-  if (range !== null) return range;
-  throw refuse(
-    enabled === null ? 'ssl.protocol' : 'ssl.enabledProtocols',
-    'must be versions of TLS without a gap: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3',
-  );
-}
 
 function saslSettings(values: Values, refuse: SecuritySettings['refuse']): SaslSettings | null {
   const file = values['java.security.auth.login.config'];

@@ -3,7 +3,8 @@
  *
  * Names, defaults and meanings are the original's, so that an operator's file works as it is. Keys of
  * the original that have nothing to do here are taken and noted; keys that promise something this
- * version does not keep (an ensemble) stop the start. Keys of security are in security-keys.ts.
+ * version does not keep stop the start. Keys of security are in security-keys.ts, those of an
+ * ensemble in ensemble-keys.ts.
  */
 import {
   atLeast,
@@ -16,6 +17,9 @@ import {
   type PropertyEntry,
   readConfig,
 } from '@odradek/runtime';
+import { memberKey } from '../core/quorum/ensemble.ts';
+import { ensembleKeys } from './ensemble-keys.ts';
+import { type EnsembleSettings, readEnsembleSettings } from './ensemble-settings.ts';
 import { type IdleKeys, idleGroupOf } from './idle-keys.ts';
 import { pageKeys, prometheusProvider } from './page-keys.ts';
 import { securityKeys } from './security-keys.ts';
@@ -187,7 +191,7 @@ export const zooCfg = defineConfig({
   reconfigEnabled: {
     type: 'boolean',
     default: false,
-    doc: 'Whether reconfig is answered at all; a server alone then says that it has no members to change.',
+    doc: 'Whether members can be changed while the ensemble serves; a server alone then says that it has none to change.',
   },
   'DigestAuthenticationProvider.superDigest': {
     type: 'password',
@@ -221,7 +225,7 @@ export const zooCfg = defineConfig({
   standaloneEnabled: {
     type: 'boolean',
     default: true,
-    doc: 'Whether one server alone serves without an ensemble.',
+    doc: 'Whether one server line is a server alone; otherwise it is an ensemble of one, to which others can be added.',
   },
   'nio.sessionlessCnxnTimeout': {
     type: 'int',
@@ -229,13 +233,18 @@ export const zooCfg = defineConfig({
     validate: atLeast(1),
     doc: 'A connection that has opened no session after this time is closed, in ms.',
   },
+  ...ensembleKeys,
   ...pageKeys,
 });
 
 export type ZooCfg = Omit<ConfigValues<typeof zooCfg>, 'clientPort'> & {
   /** null: no plain port, because only secureClientPort is given. */
   readonly clientPort: number | null;
+  readonly hasClientPort: boolean;
+  readonly isPeerTypeGiven: boolean;
   readonly security: SecuritySettings;
+  /** null: a server alone. */
+  readonly ensemble: EnsembleSettings | null;
   /** With the defaults that depend on tickTime filled in. */
   readonly minSessionTimeout: number;
   readonly maxSessionTimeout: number;
@@ -246,14 +255,12 @@ export type ZooCfg = Omit<ConfigValues<typeof zooCfg>, 'clientPort'> & {
 
 /** Keys about protection that change nothing in this version. */
 const withoutEffect: readonly RegExp[] = [
-  /^(ssl\.quorum\..*|quorum\..*|sslQuorum.*|portUnification|IPAuthenticationProvider\..*)$/,
-  /^ssl\.(sslProvider|allowReverseDnsLookup)$/,
+  /^(quorum\.auth\..*|IPAuthenticationProvider\..*)$/,
+  /^ssl\.(quorum\.)?(sslProvider|allowReverseDnsLookup)$/,
 ];
 
 /** Promises about who is let in, which must not be dropped in silence. */
-const refused: readonly RegExp[] = [/^sslQuorum$/];
-
-const memberKey = /^(server|group|weight)\.(\d+)$/;
+const refused = /^quorum\.auth\.(enableSasl|learnerRequireSasl|serverRequireSasl)$/;
 
 export interface ReadZooCfg {
   readonly values: ZooCfg;
@@ -272,13 +279,13 @@ export function readZooCfg(
   const entries = given.map(withoutPrefix);
   const isForeign = (key: string): boolean =>
     memberKey.test(key) ||
+    key === 'version' ||
     openSecurityKey.test(key) ||
     idleGroupOf(key) !== undefined ||
-    [...withoutEffect, ...refused].some((pattern) => pattern.test(key));
+    withoutEffect.some((pattern) => pattern.test(key));
   const config = readConfig(zooCfg, entries, { ...options, isForeign });
   const { values, explicit } = config;
   for (const entry of entries) refuseUnkept(entry);
-  refuseEnsemble(entries);
   const security = readSecurity(config, entries, values['DigestAuthenticationProvider.enabled']);
   const hasPlainPort = values.secureClientPort === null || explicit.has('clientPort');
   const minSessionTimeout = orTicks(values.minSessionTimeout, 2, values.tickTime);
@@ -294,7 +301,10 @@ export function readZooCfg(
     values: {
       ...values,
       clientPort: hasPlainPort ? values.clientPort : null,
+      hasClientPort: explicit.has('clientPort'),
+      isPeerTypeGiven: explicit.has('peerType'),
       security,
+      ensemble: readEnsembleSettings(values, entries),
       minSessionTimeout,
       maxSessionTimeout,
       dataLogDir: values.dataLogDir ?? values.dataDir,
@@ -353,21 +363,8 @@ const place = ({ source, line, key, value }: PropertyEntry): string =>
   `${line === null ? source : `${source}:${line}`}: ${key}=${value}`;
 
 function refuseUnkept(entry: PropertyEntry): void {
-  if (!refused.some((pattern) => pattern.test(entry.key)) || /^false$/i.test(entry.value)) return;
-  throw new ConfigError(`${place(entry)}: this version cannot enforce that; leave the key out`);
-}
-
-/** One server line is a server alone, as in the original; more of them want an ensemble. */
-function refuseEnsemble(entries: readonly PropertyEntry[]): void {
-  const servers = entries.filter(({ key }) => /^server\.\d+$/.test(key));
-  const second = servers.find(({ key }) => key !== servers[0]?.key);
-  if (second !== undefined) {
-    throw new ConfigError(
-      `${place(second)}: this version runs alone; give at most one server.N line`,
-    );
-  }
-  const observer = servers.find(({ value }) => /:observer\b/.test(value));
-  if (observer !== undefined) {
-    throw new ConfigError(`${place(observer)}: an observer needs an ensemble to observe`);
-  }
+  if (!refused.test(entry.key) || /^false$/i.test(entry.value)) return;
+  throw new ConfigError(
+    `${place(entry)}: servers prove to each other who they are by certificates (sslQuorum=true), not by SASL; leave the key out`,
+  );
 }

@@ -11,16 +11,9 @@ import {
   type ServerTls,
   UnreadableStore,
 } from '@odradek/runtime';
-import type {
-  SaslSettings,
-  SecurityKey,
-  SecuritySettings,
-  StoreFile,
-  TlsSettings,
-} from '../config/security-settings.ts';
+import type { SaslSettings } from '../config/security-settings.ts';
+import type { RefuseKey, SecurityKey, StoreFile, TlsParts } from '../config/tls-settings.ts';
 import { MalformedJaas, parseJaas } from './jaas.ts';
-
-type Refuse = SecuritySettings['refuse'];
 
 const DIGEST_MODULE = 'org.apache.zookeeper.server.auth.DigestLoginModule';
 const USER_PREFIX = 'user_';
@@ -35,8 +28,8 @@ const HANDSHAKES_PER_ADDRESS = 1_000;
  */
 export async function loadTls(
   { disk, clock }: Pick<Environment, 'disk' | 'clock'>,
-  settings: TlsSettings,
-  refuse: Refuse,
+  settings: TlsParts,
+  refuse: RefuseKey,
   connectionsPerAddressMax: number,
 ): Promise<ServerTls> {
   const { keyStore, trustStore, clientAuthentication, versions, ciphers, handshakeMsMax } =
@@ -69,7 +62,7 @@ export async function loadTls(
 }
 
 /** The files that TLS is made of, as far as certReload looks at them. */
-export const tlsFiles = ({ keyStore, trustStore }: TlsSettings): readonly string[] =>
+export const tlsFiles = ({ keyStore, trustStore }: TlsParts): readonly string[] =>
   [keyStore, trustStore].flatMap((file) =>
     file === null ? [] : [file.path, ...(file.passwordPath === null ? [] : [file.passwordPath])],
   );
@@ -81,7 +74,7 @@ export const tlsFiles = ({ keyStore, trustStore }: TlsSettings): readonly string
 export async function loadSaslUsers(
   disk: Disk,
   { file, section, superPassword }: SaslSettings,
-  refuse: Refuse,
+  refuse: RefuseKey,
 ): Promise<ReadonlyMap<string, string>> {
   const key = 'java.security.auth.login.config';
   const text = (await contentOf(disk, file, key, refuse)).toString('utf8');
@@ -105,7 +98,7 @@ export async function loadSaslUsers(
   return users;
 }
 
-function sectionsOf(text: string, refuse: Refuse): ReturnType<typeof parseJaas> {
+function sectionsOf(text: string, refuse: RefuseKey): ReturnType<typeof parseJaas> {
   try {
     return parseJaas(text);
   } catch (error) {
@@ -117,7 +110,7 @@ function sectionsOf(text: string, refuse: Refuse): ReturnType<typeof parseJaas> 
 async function passwordOf(
   disk: Disk,
   { key, password, passwordPath }: StoreFile,
-  refuse: Refuse,
+  refuse: RefuseKey,
 ): Promise<string> {
   if (passwordPath === null) return password?.reveal() ?? '';
   const bytes = await contentOf(disk, passwordPath, `${key}.passwordPath`, refuse);
@@ -128,7 +121,7 @@ async function contentOf(
   disk: Disk,
   path: string,
   key: SecurityKey,
-  refuse: Refuse,
+  refuse: RefuseKey,
 ): Promise<Buffer> {
   try {
     const bytes = await disk.readFile(path);
