@@ -30,6 +30,20 @@ export class StorageNotUsable extends OdradekError {
   readonly retriable = false;
 }
 
+/** What is on the disk does not reach back to where it should be cut; it is as it was. */
+export class CutTooDeep extends OdradekError {
+  override readonly name = 'CutTooDeep';
+  readonly code = 'CUT_TOO_DEEP';
+  readonly retriable = false;
+}
+
+/** The storage was given other content while a snapshot of the old one was written. */
+export class SnapshotOutdated extends OdradekError {
+  override readonly name = 'SnapshotOutdated';
+  readonly code = 'SNAPSHOT_OUTDATED';
+  readonly retriable = false;
+}
+
 /** The storage was closed while this was under way. */
 export class StorageClosed extends OdradekError {
   override readonly name = 'StorageClosed';

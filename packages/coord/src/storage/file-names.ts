@@ -18,7 +18,8 @@ export interface StorageFile {
   readonly zxid: bigint;
 }
 
-export function storagePath(folder: string, kind: FileKind, zxid: bigint): string {
+/** @param kind `install`: a snapshot that takes the place of everything else (install.ts) */
+export function storagePath(folder: string, kind: FileKind | 'install', zxid: bigint): string {
   return join(folder, `${kind}.${zxid.toString(16).padStart(16, '0')}`);
 }
 
@@ -26,7 +27,7 @@ export function storagePath(folder: string, kind: FileKind, zxid: bigint): strin
 export async function listFiles(
   disk: Disk,
   folder: string,
-  kind: FileKind,
+  kind: FileKind | 'install',
 ): Promise<readonly StorageFile[]> {
   const pattern = new RegExp(`^${kind}\\.([0-9a-f]{16})$`);
   const files: StorageFile[] = [];
@@ -41,6 +42,7 @@ export async function listFiles(
 /** Removes what a crash left half made. */
 export async function removeUnfinished(disk: Disk, folder: string): Promise<void> {
   for (const { name } of await disk.list(folder)) {
-    if (/^(log|snapshot)\.[0-9a-f]{16}\.tmp$/.test(name)) await disk.remove(join(folder, name));
+    if (/^((log|snapshot|install)\.[0-9a-f]{16}|mark)\.tmp$/.test(name))
+      await disk.remove(join(folder, name));
   }
 }

@@ -74,9 +74,16 @@ export async function readRecord(
   return { zxid: record.readBigInt64BE(12), payload, position, end, groupStart };
 }
 
-/** The records from the start of the file to the first place where there is none. */
-export async function* recordsIn(window: FileWindow, salt: number): AsyncGenerator<FoundRecord> {
-  let position = FILE_HEADER_BYTES;
+/**
+ * The records from the start of the file to the first place where there is none.
+ * @param from where a record begins
+ */
+export async function* recordsIn(
+  window: FileWindow,
+  salt: number,
+  from: number = FILE_HEADER_BYTES,
+): AsyncGenerator<FoundRecord> {
+  let position = from;
   let lastZxid = -1n;
   for (;;) {
     const record = await readRecord(window, position, salt);
@@ -85,6 +92,34 @@ export async function* recordsIn(window: FileWindow, salt: number): AsyncGenerat
     position = record.end;
     lastZxid = record.zxid;
   }
+}
+
+/**
+ * Where the last record with a zxid up to `zxid` lies, found by the records' headers: what is passed is not checked,
+ * the record itself is.
+ */
+export async function seekRecord(
+  window: FileWindow,
+  salt: number,
+  zxid: bigint,
+): Promise<FoundRecord | 'none' | 'damaged'> {
+  let found: number | null = null;
+  let lastZxid = -1n;
+  for (let at = FILE_HEADER_BYTES; ; ) {
+    let header = window.peek(at, RECORD_HEADER_BYTES);
+    if (header === null) {
+      if (!(await window.load(at, RECORD_HEADER_BYTES))) break;
+      header = window.peek(at, RECORD_HEADER_BYTES);
+    }
+    if (header === null || header.readUInt32BE(0) !== MARKER) break;
+    const recordZxid = header.readBigInt64BE(12);
+    if (recordZxid > zxid || recordZxid <= lastZxid) break;
+    found = at;
+    lastZxid = recordZxid;
+    at += RECORD_HEADER_BYTES + header.readUInt32BE(4);
+  }
+  if (found === null) return 'none';
+  return (await readRecord(window, found, salt)) ?? 'damaged';
 }
 
 /** Tells whether what is at `position`, where no record is readable, was synced once. */

@@ -8,6 +8,7 @@
 import type { Disk, Log } from '@odradek/runtime';
 import { RESTORE_REMEDY, StorageDamaged } from './errors.ts';
 import { listFiles } from './file-names.ts';
+import { findInstall, finishInstall } from './install.ts';
 import { type ScannedLog, scanLogs } from './log-files.ts';
 import type { Continuation } from './log-writer.ts';
 import { checkSnapshot, isUnreadable, type ValidSnapshot } from './snapshot-reader.ts';
@@ -50,6 +51,11 @@ export async function survey(
   log: Log,
   suits: (snapshot: ValidSnapshot) => boolean = () => true,
 ): Promise<Survey> {
+  const install = await findInstall(disk, dataFolder);
+  if (install !== null) {
+    const { zxid } = install;
+    return { snapshot: install, snapshotZxid: zxid, scanned: [], logEnd: 0n, lastZxid: zxid };
+  }
   const snapshot = await newestValidSnapshot(disk, dataFolder, log, suits);
   const snapshotZxid = snapshot?.zxid ?? 0n;
   const scanned = await scanLogs(disk, await listFiles(disk, logFolder, 'log'), snapshotZxid);
@@ -61,6 +67,8 @@ export async function survey(
 
 /** @throws StorageDamaged, StorageNotUsable, DiskError */
 export async function recover(disk: Disk, folders: StorageFolders, log: Log): Promise<Recovered> {
+  // Only when it is whole: what it replaces may still be there.
+  if ((await findInstall(disk, folders.dataFolder)) !== null) await finishInstall(disk, folders);
   const { snapshot, snapshotZxid, scanned, logEnd, lastZxid } = await survey(disk, folders, log);
   const logs = await cutTornEnd(disk, scanned, log);
   const last = logs.at(-1);

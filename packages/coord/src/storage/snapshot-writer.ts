@@ -16,7 +16,7 @@ export interface SnapshotEnvironment {
 
 /**
  * Writes the snapshot and gives it its name only when all of it is on the disk.
- * @param options.endZxid asked after the last entry: up to where the log is durable
+ * @param options.endZxid asked after the last entry: up to where the log must reach, once it is durable up to there
  * @param options.checkOpen throws when the work is to be given up; asked after each slice
  */
 export async function writeSnapshotFile(
@@ -33,7 +33,7 @@ export async function writeSnapshotFile(
     readonly zxid: bigint;
     readonly entries: Iterable<Uint8Array>;
     readonly settings: StorageSettings;
-    readonly endZxid: () => bigint;
+    readonly endZxid: () => Promise<bigint>;
     readonly checkOpen: () => void;
   },
 ): Promise<BlockFileResult> {
@@ -51,7 +51,7 @@ export async function writeSnapshotFile(
       sliceEndsAt = clock.now() + settings.snapshotSliceMs;
     }
     await file.flush();
-    return await file.finish(endZxid());
+    return await file.finish(await endZxid());
   } catch (error) {
     await file.abandon();
     throw error;

@@ -16,6 +16,12 @@ interface Pending extends LogRecord {
   readonly failed: ((error: OdradekError) => void) | undefined;
 }
 
+interface WaitingForZxid {
+  readonly zxid: bigint;
+  readonly resolve: () => void;
+  readonly reject: (error: OdradekError) => void;
+}
+
 export interface GroupCommitOptions {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -46,6 +52,8 @@ export class GroupCommitLog implements TransactionLog {
   #durableZxid: bigint;
   readonly #waitingForRoom: (() => void)[] = [];
   readonly #waitingForIdle: (() => void)[] = [];
+  /** In rising order of zxids. */
+  readonly #waitingForZxid: WaitingForZxid[] = [];
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -101,6 +109,19 @@ export class GroupCommitLog implements TransactionLog {
     this.#busy = true;
     // Not at once: the requests that are already read will add to this group.
     this.#options.timers.afterTurn(() => void this.#run());
+  }
+
+  /**
+   * Resolves when everything appended so far is durable.
+   * @throws the failure, if the log failed
+   */
+  whenDurable(): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#durableZxid >= this.#lastZxid) return Promise.resolve();
+    const zxid = this.#lastZxid;
+    return new Promise((resolve, reject) => {
+      this.#waitingForZxid.push({ zxid, resolve, reject });
+    });
   }
 
   /** Resolves when everything appended is durable, or the log failed. */
@@ -177,6 +198,11 @@ export class GroupCommitLog implements TransactionLog {
     this.#options.onDurable(group.length, payloadBytes);
     for (const { durable } of group) durable();
     if (!this.isFull) this.#letIn();
+    for (let [first] = this.#waitingForZxid; first !== undefined; [first] = this.#waitingForZxid) {
+      if (first.zxid > this.#durableZxid) break;
+      this.#waitingForZxid.shift();
+      first.resolve();
+    }
   }
 
   #fail(error: OdradekError, group: readonly Pending[]): void {
@@ -186,6 +212,7 @@ export class GroupCommitLog implements TransactionLog {
     this.#gathered = [];
     this.#options.onFailure(error);
     for (const { failed } of lost) failed?.(error);
+    for (const { reject } of this.#waitingForZxid.splice(0)) reject(error);
     this.#letIn();
   }
 

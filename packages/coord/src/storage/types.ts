@@ -20,6 +20,8 @@ export interface StorageOptions {
   /** zoo.cfg's dataLogDir: the transaction log; the same as dataDirectory when not configured. */
   readonly logDirectory: string;
   readonly settings?: Partial<StorageSettings>;
+  /** An empty directory may be trusted: db.autocreate. Without it a file `initialize` is needed. */
+  readonly autocreate?: boolean;
   /**
    * The log failed (disk full, I/O error): told once. Nothing appended since the last `durable` is
    * acknowledged any more, now or later; the server must stop serving writes.
@@ -101,7 +103,9 @@ export interface Storage {
    * `snapshotSliceMs`, and the tree may change in between (a fuzzy snapshot). The log begins a new file.
    * One at a time. A snapshot that fails leaves the older ones in place.
    * @param zxid the last applied transaction at the time of this call
-   * @throws DiskError, StorageClosed when the storage is closed meanwhile
+   * It gets its name once the log is durable up to all that may show in it.
+   * @throws DiskError, StorageClosed when the storage is closed meanwhile, SnapshotOutdated when its content is
+   *   cut or replaced meanwhile
    */
   writeSnapshot(zxid: bigint, entries: Iterable<Uint8Array>): Promise<void>;
   /** Makes everything appended durable, closes the files and gives the directories free. */
@@ -116,6 +120,11 @@ export interface EnsembleMark {
   readonly acceptedEpoch: number;
   /** The epoch whose history is on this disk. */
   readonly currentEpoch: number;
+  /**
+   * How often the operator has declared the old majority dead (forced take-over), 0 for never. Servers whose
+   * fence is lower have no say any more: a greeting tells them.
+   */
+  readonly fence: number;
 }
 
 /** The log from some point on. */
@@ -124,6 +133,8 @@ export interface History {
   readonly startZxid: bigint;
   /** What follows it, up to the end at the time of asking. */
   readonly records: AsyncIterable<LogRecord>;
+  /** About what has to be read for it. */
+  readonly sizeBytes: number;
 }
 
 /** What is on the disk, to be loaded. */
@@ -142,19 +153,21 @@ export interface ReplicatedStorage extends Storage {
   readonly isNew: boolean;
   /** Resolves once it is durable. */
   saveMark(mark: EnsembleMark): Promise<void>;
-  /** Waits for what is appended. */
+  /** All that is appended is in it. To be read while nothing is appended. */
   content(): Promise<StoredContent>;
   /** null: the log does not reach back as far as `zxid`. Everything appended so far is included. */
   history(zxid: bigint): Promise<History | null>;
   /**
    * Cuts everything after `zxid`, durably: records, and snapshots that may hold something of them. The log
    * goes on from there.
-   * @throws CutTooDeep when the log or a snapshot does not reach back to it; nothing is changed then
+   * Nothing is appended meanwhile.
+   * @throws CutTooDeep when the log does not have `zxid`, or snapshot and log do not reach back to it; nothing is
+   *   changed then
    */
   truncate(zxid: bigint): Promise<void>;
   /**
    * Puts a snapshot in the place of everything there is, durably: a crash leaves the old or the new.
-   * The log goes on after `zxid`.
+   * The log goes on after `zxid`. Nothing is appended meanwhile. When `entries` fails, nothing is changed.
    */
   replace(zxid: bigint, entries: AsyncIterable<Uint8Array>): Promise<void>;
 }

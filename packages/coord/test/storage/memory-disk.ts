@@ -79,11 +79,15 @@ export class MemoryDisk implements Disk {
   readonly #files = new Map<string, MemoryFile>();
   /** Names as they certainly are after a crash. */
   readonly #durableNames = new Map<string, MemoryFile>();
+  /** A rename that is not durable yet has happened or not; never half. By its new name. */
+  readonly #renames = new Map<string, string>();
   readonly #folders = new Set<string>(['/']);
   readonly #locks = new Set<string>();
   #failing: { operation: Operation; code: string; skip: number; path: RegExp } | null = null;
   #heldSyncs: (() => void)[] | null = null;
   #dead = false;
+  /** Operations until the power goes. */
+  #operationsLeft = Number.POSITIVE_INFINITY;
 
   /** The next matching operations but `skip` fail with `code`, until {@link heal}. */
   fail(operation: Operation, code: string, { skip = 0, path = /./ } = {}): void {
@@ -114,6 +118,15 @@ export class MemoryDisk implements Disk {
     for (const finish of held) finish();
   }
 
+  /** The power goes after so many operations more. */
+  dieAfter(operations: number): void {
+    this.#operationsLeft = operations;
+  }
+
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
   /** The power goes: this disk answers no more; what it leaves behind is a new one. */
   crash(draw: Draw): MemoryDisk {
     this.#dead = true;
@@ -125,10 +138,17 @@ export class MemoryDisk implements Disk {
       images.set(file, image);
       return image;
     };
+    const happened = new Map<string, boolean>();
     for (const path of new Set([...this.#files.keys(), ...this.#durableNames.keys()])) {
       const current = this.#files.get(path);
       const durable = this.#durableNames.get(path);
-      const chosen = current === durable || draw(2) === 0 ? current : durable;
+      let chosen = current;
+      if (current !== durable) {
+        const change = this.#renames.get(path) ?? path;
+        const isThere = happened.get(change) ?? draw(2) === 0;
+        happened.set(change, isThere);
+        if (!isThere) chosen = durable;
+      }
       if (chosen === undefined) continue;
       next.#files.set(path, imageOf(chosen));
       next.#durableNames.set(path, imageOf(chosen));
@@ -270,6 +290,8 @@ export class MemoryDisk implements Disk {
     const file = this.#file(from);
     this.#files.delete(from);
     this.#files.set(to, file);
+    this.#renames.set(from, to);
+    this.#renames.set(to, to);
   }
 
   async remove(path: string): Promise<void> {
@@ -285,6 +307,9 @@ export class MemoryDisk implements Disk {
     await this.#operation('syncDirectory', path);
     for (const known of [...this.#durableNames.keys()]) {
       if (dirname(known) === path && !this.#files.has(known)) this.#durableNames.delete(known);
+    }
+    for (const [from, to] of [...this.#renames]) {
+      if (dirname(to) === path) this.#renames.delete(from);
     }
     for (const [name, file] of this.#files) {
       if (dirname(name) === path) this.#durableNames.set(name, file);
@@ -321,6 +346,7 @@ export class MemoryDisk implements Disk {
 
   async #operation(operation: Operation | null, path: string): Promise<void> {
     await Promise.resolve();
+    if (this.#operationsLeft-- <= 0) this.#dead = true;
     this.#check(path);
     const failing = this.#failing;
     if (failing === null || failing.operation !== operation || !failing.path.test(path)) return;

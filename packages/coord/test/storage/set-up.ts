@@ -7,7 +7,12 @@ import {
   silentLog,
 } from '@odradek/runtime';
 import { openStorage } from '../../src/storage/storage.ts';
-import type { LogRecord, Storage, StorageSettings } from '../../src/storage/types.ts';
+import type {
+  LogRecord,
+  ReplicatedStorage,
+  Storage,
+  StorageSettings,
+} from '../../src/storage/types.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 export const DATA = '/data';
@@ -16,7 +21,7 @@ export const FOLDER = '/data/odradek';
 const { clock, timers, random } = nodeEnvironment();
 
 export interface Opened {
-  readonly storage: Storage;
+  readonly storage: ReplicatedStorage;
   readonly failures: OdradekError[];
   readonly events: { readonly message: string; readonly fields: LogFields }[];
 }
@@ -24,7 +29,11 @@ export interface Opened {
 export async function open(
   disk: MemoryDisk,
   settings: Partial<StorageSettings> = {},
-  { dataDirectory = DATA, logDirectory }: { dataDirectory?: string; logDirectory?: string } = {},
+  {
+    dataDirectory = DATA,
+    logDirectory,
+    autocreate = false,
+  }: { dataDirectory?: string; logDirectory?: string; autocreate?: boolean } = {},
 ): Promise<Opened> {
   const failures: OdradekError[] = [];
   const events: { message: string; fields: LogFields }[] = [];
@@ -37,6 +46,7 @@ export async function open(
     dataDirectory,
     logDirectory: logDirectory ?? dataDirectory,
     settings: { preallocateBytes: 4096, ...settings },
+    autocreate,
     onFailure: (error) => failures.push(error),
   });
   return { storage, failures, events };

@@ -99,7 +99,7 @@ test('after each slice others get their turn, and entries are only asked for whe
       zxid: 1n,
       entries: entries(),
       settings: { ...DEFAULT_SETTINGS, snapshotSliceMs: 4 },
-      endZxid: () => 1n,
+      endZxid: () => Promise.resolve(1n),
       checkOpen: () => undefined,
     },
   );
