@@ -12,6 +12,7 @@ import {
   multiEnd,
   multiHeader,
   opCodes,
+  reconfigRequest,
   removeWatchesRequest,
   setAclRequest,
   setDataRequest,
@@ -28,7 +29,7 @@ import type {
   ReadPart,
   Request,
   Since,
-} from './sequences.ts';
+} from './sequence.ts';
 
 /** What stands for what in this sequence, at this server. */
 export interface Names {
@@ -48,6 +49,8 @@ const entry = (perms: number, scheme: string | null, id: string | null): Entry =
   id: { scheme, id },
 });
 const open = entry(31, 'world', 'anyone');
+/** The subject of the certificate of who comes as `alice`. */
+export const ALICE = 'CN=alice,O=Acme';
 /** u:p */
 const digest = 'u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=';
 
@@ -74,6 +77,11 @@ const acls: Readonly<Record<AclName, readonly Entry[] | null>> = {
   'bad address': [entry(31, 'ip', '1.2.3')],
   'bad mask': [entry(31, 'ip', '1.2.3.4/33')],
   super: [entry(31, 'super', '')],
+  'sasl alice': [entry(31, 'sasl', 'alice')],
+  'other sasl': [entry(31, 'sasl', 'bob'), entry(1, 'world', 'anyone')],
+  'x509 alice': [entry(31, 'x509', ALICE)],
+  'other x509': [entry(1, 'x509', 'CN=somebody'), entry(31, 'sasl', 'alice')],
+  'bad x509': [entry(31, 'x509', 'nobody')],
 };
 
 const bytesOf = (text: string | null): Buffer | null => (text === null ? null : Buffer.from(text));
@@ -147,6 +155,13 @@ function bodyOf(operation: Operation, names: Names): Buffer {
       });
     case 'setWatches':
       return encodeHeld(operation.held, names);
+    case 'reconfig':
+      return reconfigRequest.encode({
+        joiningServers: operation.joining,
+        leavingServers: operation.leaving,
+        newMembers: operation.members,
+        curConfigId: BigInt(operation.config),
+      });
     default:
       return partBody(operation, names);
   }

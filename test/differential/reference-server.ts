@@ -1,7 +1,7 @@
 /**
- * The servers under comparison: ours as it is built, and Apache ZooKeeper, each alone, on a free port and an
- * empty directory, with the same settings. Apache's is 3.9.5 as Maven fetches
- * it; without Maven there is nothing to compare with (Debian's 3.8 answers some requests as 3.9 no longer does).
+ * The servers under comparison: ours as it is built, and Apache ZooKeeper, each alone, on free ports and an empty
+ * directory, with the same settings. Apache's is 3.9.5 as Maven fetches it, or 3.8.0 as Debian packages it, which
+ * answers some requests as 3.9 no longer does (older-release.ts).
  *
  * Nothing may happen on its own in either, or zxids would drift apart: ticks are a minute long, so that no
  * session expires during a sequence, and the reaper of containers never runs.
@@ -11,6 +11,9 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { eventually, freePorts, projectRoot, type Workspace } from '../support/workspace.ts';
+import type { Door } from './player.ts';
+import type { Profile } from './profiles.ts';
+import type { SecurityFiles } from './security-files.ts';
 
 /** Who may do everything: `super:secret`. */
 export const SUPER_DIGEST = 'super:lK75jTNcA+U9vtVEw5vB51mj/w4=';
@@ -23,9 +26,17 @@ export interface Reference {
   readonly classPath: string;
 }
 
-export interface ComparedServer {
+export interface ComparedServer extends Door {
   readonly name: string;
-  readonly port: number;
+  stop(): Promise<void>;
+}
+
+const DEBIAN_JAR = '/usr/share/java/zookeeper.jar';
+
+/** @returns why there is none, or where it is */
+export function findDebians(): Reference | string {
+  if (!existsSync(DEBIAN_JAR)) return `there is no ${DEBIAN_JAR}`;
+  return { name: 'ZooKeeper 3.8.0 of Debian', classPath: `${DEBIAN_JAR}:/usr/share/java/*` };
 }
 
 /** @returns why there is none, or where it is */
@@ -61,22 +72,40 @@ const common = {
   'admin.enableServer': 'false',
 } as const;
 
+/** What both read from their file. */
+async function settingsOf(
+  { settings }: Profile,
+  files: SecurityFiles | null,
+): Promise<{ text: (dataDir: string) => string; door: Door }> {
+  const [port = 0, securePort = 0] = await freePorts(2);
+  const secured = files === null ? {} : { ...files.settings, secureClientPort: String(securePort) };
+  const { certificates } = files ?? {};
+  return {
+    text: (dataDir) =>
+      cfg({ ...common, clientPort: String(port), dataDir, ...secured, ...settings }),
+    door: { port, tls: certificates === undefined ? null : { port: securePort, certificates } },
+  };
+}
+
 export async function startReference(
   workspace: Workspace,
   { name, classPath }: Reference,
+  profile: Profile,
+  files: SecurityFiles | null,
 ): Promise<ComparedServer> {
-  const [port = 0] = await freePorts(1);
-  const file = workspace.write(
-    'reference.cfg',
-    cfg({ ...common, clientPort: String(port), dataDir: workspace.path('reference') }),
-  );
+  const { text, door } = await settingsOf(profile, files);
+  const directory = workspace.path(`reference-${door.port}`);
+  const file = workspace.write(`reference-${door.port}.cfg`, text(directory));
   const daemon = workspace.daemon(name, 'java', [
     '-Xmx256m',
     '-XX:+UseSerialGC',
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
+    '-Dzookeeper.jmx.log4j.disable=true',
     '-Dzookeeper.forceSync=no',
     '-Dzookeeper.extendedTypesEnabled=true',
     `-Dzookeeper.DigestAuthenticationProvider.superDigest=${SUPER_DIGEST}`,
     `-Dznode.container.checkIntervalMs=${REAPER_INTERVAL_MS}`,
+    ...(files === null ? [] : [`-Djava.security.auth.login.config=${files.jaas}`]),
     '-cp',
     classPath,
     'org.apache.zookeeper.server.quorum.QuorumPeerMain',
@@ -84,29 +113,32 @@ export async function startReference(
   ]);
   await eventually(`${name} answers`, () => {
     if (daemon.exited) throw new Error(`${name} ended:\n${daemon.output}`);
-    return answersWord(port);
+    return answersWord(door.port);
   });
-  return { name, port };
+  return { name, ...door, stop: () => daemon.stop('SIGKILL') };
 }
 
-export async function startOurs(workspace: Workspace): Promise<ComparedServer> {
-  const [port = 0] = await freePorts(1);
+export async function startOurs(
+  workspace: Workspace,
+  profile: Profile,
+  files: SecurityFiles | null,
+): Promise<ComparedServer> {
+  const { text, door } = await settingsOf(profile, files);
+  const own = cfg({
+    forceSync: 'no',
+    extendedTypesEnabled: 'true',
+    'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
+    'znode.container.checkIntervalMs': String(REAPER_INTERVAL_MS),
+    ...(files === null ? {} : { 'java.security.auth.login.config': files.jaas }),
+  });
   const file = workspace.write(
-    'ours.cfg',
-    cfg({
-      ...common,
-      clientPort: String(port),
-      dataDir: workspace.path('ours'),
-      forceSync: 'no',
-      extendedTypesEnabled: 'true',
-      'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
-      'znode.container.checkIntervalMs': String(REAPER_INTERVAL_MS),
-    }),
+    `ours-${door.port}.cfg`,
+    text(workspace.path(`ours-${door.port}`)) + own,
   );
   const script = join(projectRoot, 'bin', 'zookeeper-server-start.sh');
   const daemon = workspace.daemon('ours', script, [file]);
   await daemon.printed('serving clients');
-  return { name: 'Odradek', port };
+  return { name: 'Odradek', ...door, stop: () => daemon.stop('SIGKILL') };
 }
 
 const cfg = (entries: Readonly<Record<string, string>>): string =>

@@ -1,382 +1,34 @@
 /**
- * What clients do in one sequence, drawn by chance: several sessions, each step one of them sends a few requests
- * at once, comes back on a new connection, or ends. Only data, so that fast-check can shrink a sequence and a
- * failing one can be read.
- *
- * In paths `@` stands for the sequence's own node, a child of the root with a new name each time; sequences so
- * never meet. Not drawn: what is known to kill or corrupt the original (docs/coordination-differences.md).
+ * Sequences as they are drawn by chance. Three ways to draw them: of everything; with more of who is who; and below
+ * quotas, where writes come one at a time (what is on its way counts here, and not in the original).
  */
 import fc from 'fast-check';
+import {
+  aclsNamed,
+  creates,
+  flags,
+  held,
+  listedPaths,
+  paths,
+  plainPaths,
+  requests,
+  versions,
+} from './operations.ts';
+import {
+  type AclName,
+  type Greeting,
+  type Operation,
+  type Part,
+  type ReadPart,
+  type Request,
+  SESSIONS,
+  type Sequence,
+  type Step,
+  type Way,
+} from './sequence.ts';
 
-/** Sessions that take part in every sequence. */
-export const SESSIONS = 3;
-
-export const aclNames = [
-  'open',
-  'read',
-  'createOnly',
-  'nothing',
-  'strange bits',
-  'null',
-  'empty',
-  'auth',
-  'digest',
-  'digest or read',
-  'other digest',
-  'own address',
-  'own network',
-  'other address',
-  'twice',
-  'bad scheme',
-  'null scheme',
-  'bad world',
-  'bad digest',
-  'bad address',
-  'bad mask',
-  'super',
-] as const;
-export type AclName = (typeof aclNames)[number];
-
-/** An operation that may stand in a multi. */
-export type Part = Readonly<
-  | {
-      op: 'create' | 'create2' | 'createContainer';
-      path: string | null;
-      data: string | null;
-      acl: AclName;
-      flags: number;
-    }
-  | { op: 'createTtl'; path: string | null; acl: AclName; flags: number; ttl: number }
-  | { op: 'delete'; path: string | null; version: number }
-  | { op: 'setData'; path: string | null; data: string | null; version: number }
-  | { op: 'check'; path: string | null; version: number }
->;
-
-export type ReadPart = Readonly<{ op: 'getData' | 'getChildren'; path: string | null }>;
-
-/** To what time watches are set: since then everything that happened is told at once. */
-export type Since = 'ever' | 'start' | 'now' | 'future';
-
-export interface HeldWatches {
-  readonly since: Since;
-  readonly data: readonly string[];
-  readonly exist: readonly string[];
-  readonly child: readonly string[];
-  /** Absent: sent as setWatches, not setWatches2. */
-  readonly persistent?: readonly string[];
-  readonly recursive?: readonly string[];
-}
-
-export type Operation =
-  | Part
-  | Readonly<
-      | {
-          op: 'exists' | 'getData' | 'getChildren' | 'getChildren2';
-          path: string | null;
-          watch: boolean;
-        }
-      | { op: 'getAcl' | 'sync' | 'getEphemerals' | 'getAllChildrenNumber'; path: string | null }
-      | { op: 'setAcl'; path: string | null; acl: AclName; version: number }
-      | { op: 'multi'; parts: readonly (Part | ReadPart)[]; ended: boolean }
-      | { op: 'multiRead'; parts: readonly (ReadPart | Part)[]; ended: boolean }
-      | { op: 'addWatch'; path: string | null; mode: number }
-      | { op: 'removeWatches' | 'checkWatches'; path: string | null; type: number }
-      | { op: 'setWatches'; held: HeldWatches }
-      | { op: 'ping' | 'whoAmI' }
-    >;
-
-/** A request; `damage` changes its body: cut short, with bytes behind it, or one byte another. */
-export interface Request {
-  readonly operation: Operation;
-  readonly damage?:
-    | { readonly kind: 'cut'; readonly bytes: number }
-    | { readonly kind: 'longer'; readonly bytes: number }
-    | { readonly kind: 'flip'; readonly at: number; readonly mask: number };
-}
-
-export type Step = Readonly<{ session: number }> &
-  Readonly<
-    | { kind: 'send'; requests: readonly Request[] }
-    | { kind: 'auth'; scheme: string | null; auth: string | null }
-    /** An operation code that nobody has, or that is not for clients. */
-    | { kind: 'unknown'; opCode: number }
-    | { kind: 'reconnect'; password: 'right' | 'wrong'; held: HeldWatches | null }
-    | { kind: 'close' }
-  >;
-
-export type Sequence = readonly Step[];
-
-const paths = fc.oneof(
-  { weight: 40, arbitrary: fc.constantFrom('@/a', '@/b', '@/a/x', '@/a/y', '@', '@/a/x/z') },
-  {
-    weight: 8,
-    arbitrary: fc.constantFrom('@/e', '@/é', '@/a.b', '@/...', '@/a/s-', '@/s-', '@/a/', '@/b/s-'),
-  },
-  {
-    weight: 8,
-    arbitrary: fc
-      .tuple(
-        fc.constantFrom('@/a/s-', '@/s-', '@/a/', '@/b/s-', '@/'),
-        fc.integer({ min: 0, max: 5 }),
-      )
-      .map(([stem, count]) => `${stem}${String(count).padStart(10, '0')}`),
-  },
-  { weight: 3, arbitrary: fc.constantFrom('/', '/zookeeper', '/zookeeper/config', '/nope/x') },
-  {
-    weight: 3,
-    arbitrary: fc.constantFrom(
-      null,
-      '',
-      'a',
-      '@/',
-      '@//a',
-      '/.',
-      '@/.',
-      '@/..',
-      '@/./x',
-      '@/a/../b',
-      '@/\u0000',
-      '@/a\u0001',
-      '@/\u007f',
-      '@/\u0085',
-      '@/\u00a0',
-      '@/\ue000',
-      '@/\uf8ff',
-      '@/\uf900',
-      '@/\uffef',
-      '@/\ufff0',
-      '@/\u{1f600}',
-      '@/\u200b',
-    ),
-  },
-);
-/** A null path is unreadable to us; the original takes it for a bad one here, and for a good one in addWatch. */
-const named = paths.map((path) => path ?? '');
-/** Reading the root's children would be reading the names of all sequences so far. */
-const listedPaths = paths.map((path) => (path === '/' || path === '' ? '/zookeeper' : path));
-const plainPaths = fc.constantFrom('@/a', '@/b', '@/a/x', '@/a/y', '@', '@/e', '@/a/x/z', '/nope');
-const data = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom('x', 'data', 'é\u0000é') },
-  { weight: 1, arbitrary: fc.constantFrom(null, '', 'y'.repeat(2000)) },
-);
-const versions = fc.oneof(
-  { weight: 5, arbitrary: fc.constant(-1) },
-  { weight: 4, arbitrary: fc.constantFrom(0, 1, 2) },
-  { weight: 1, arbitrary: fc.constantFrom(-2, 99, 2 ** 31 - 1, -(2 ** 31)) },
-);
-const acls = fc.oneof(
-  { weight: 12, arbitrary: fc.constant<AclName>('open') },
-  { weight: 3, arbitrary: fc.constantFrom<AclName>('auth', 'digest or read', 'read', 'digest') },
-  { weight: 2, arbitrary: fc.constantFrom(...aclNames) },
-);
-const flags = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(0, 0, 1, 2, 3) },
-  { weight: 1, arbitrary: fc.constantFrom(4, 5, 6, 7, -1) },
-);
-const ttls = fc.constantFrom(60_000, 1, 0, -5, 2 ** 40 - 1, 2 ** 40);
-const watch = fc.oneof(
-  { weight: 3, arbitrary: fc.constant(false) },
-  { weight: 2, arbitrary: fc.constant(true) },
-);
-
-const creates: fc.Arbitrary<Part> = fc.oneof(
-  {
-    weight: 12,
-    arbitrary: fc.record({
-      op: fc.constantFrom('create', 'create', 'create2'),
-      path: paths,
-      data,
-      acl: acls,
-      flags,
-    }),
-  },
-  {
-    weight: 2,
-    // With other flags the original makes what it should refuse.
-    arbitrary: fc.record({
-      op: fc.constant('createContainer'),
-      path: paths,
-      data,
-      acl: acls,
-      flags: fc.constantFrom(0, 4, 4, 7, -1),
-    }),
-  },
-  {
-    weight: 1,
-    // Other flags with ttl -1 end the original for good.
-    arbitrary: fc.record({
-      op: fc.constant('createTtl'),
-      path: paths,
-      acl: acls,
-      flags: fc.constantFrom(5, 6),
-      ttl: ttls,
-    }),
-  },
-);
-const changes: fc.Arbitrary<Part> = fc.oneof(
-  // Without a path and with flags that do not exist: two mistakes, of which the original names the other.
-  {
-    weight: 5,
-    arbitrary: creates.map((part) => (part.path === null ? { ...part, path: '' } : part)),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ op: fc.constant('delete'), path: paths, version: versions }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ op: fc.constant('setData'), path: named, data, version: versions }),
-  },
-);
-const parts: fc.Arbitrary<Part> = fc.oneof(
-  { weight: 4, arbitrary: changes },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('check'), path: named, version: versions }) },
-);
-const readParts: fc.Arbitrary<ReadPart> = fc.record({
-  op: fc.constantFrom('getData', 'getChildren'),
-  path: listedPaths,
-});
-const ended = fc.integer({ min: 0, max: 19 }).map((drawn) => drawn > 0);
-const multis: fc.Arbitrary<Operation> = fc.record({
-  op: fc.constant('multi'),
-  parts: fc.array(
-    fc.oneof<fc.WeightedArbitrary<Part | ReadPart>[]>(
-      { weight: 30, arbitrary: parts },
-      { weight: 1, arbitrary: readParts },
-    ),
-    { maxLength: 5 },
-  ),
-  ended,
-});
-const multiReads: fc.Arbitrary<Operation> = fc.record({
-  op: fc.constant('multiRead'),
-  parts: fc.array(
-    fc.oneof<fc.WeightedArbitrary<Part | ReadPart>[]>(
-      { weight: 30, arbitrary: readParts },
-      { weight: 1, arbitrary: parts },
-    ),
-    { maxLength: 4 },
-  ),
-  ended,
-});
-
-const since = fc.constantFrom<Since>('ever', 'start', 'now', 'now', 'future');
-const pathLists = fc.array(plainPaths, { maxLength: 3 });
-const held: fc.Arbitrary<HeldWatches> = fc.oneof(
-  fc.record({ since, data: pathLists, exist: pathLists, child: pathLists }),
-  fc.record({
-    since,
-    data: pathLists,
-    exist: pathLists,
-    child: pathLists,
-    persistent: pathLists,
-    recursive: pathLists,
-  }),
-);
-
-const operations: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 26, arbitrary: changes },
-  {
-    weight: 14,
-    arbitrary: fc.record({
-      op: fc.constantFrom('exists', 'getData'),
-      path: paths.map((path) => (path === '' ? '/' : path)), // The original leaves a watch on '' that never fires.
-      watch,
-    }),
-  },
-  {
-    weight: 10,
-    arbitrary: fc.record({
-      op: fc.constantFrom('getChildren', 'getChildren2'),
-      path: listedPaths,
-      watch,
-    }),
-  },
-  { weight: 8, arbitrary: multis },
-  { weight: 3, arbitrary: multiReads },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      op: fc.constantFrom('getAcl', 'sync', 'getEphemerals'),
-      // The original spells characters above U+FFFF wrongly when sync gives the path back.
-      path: paths.map((path) => path?.replace(/[^\0-\uffff]/gu, '') ?? null),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      op: fc.constant('getAllChildrenNumber'),
-      path: paths.map((path) => (path === '' ? '/' : path)), // By its other name the original's root counts itself.
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      op: fc.constant('setAcl'),
-      path: paths.map((path) => (path?.startsWith('@') ? path : '@/a')),
-      acl: acls,
-      version: versions,
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      op: fc.constant('addWatch'),
-      path: named,
-      mode: fc.constantFrom(0, 0, 1, 1, 2, -1),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      op: fc.constantFrom('removeWatches', 'checkWatches'),
-      path: plainPaths,
-      type: fc.constantFrom(1, 2, 3, 3, 4, 5, 0, 6),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('setWatches'), held }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constantFrom('ping', 'whoAmI') }) },
-);
-
-const damages = fc.oneof(
-  fc.record({ kind: fc.constant('cut'), bytes: fc.integer({ min: 1, max: 24 }) }),
-  fc.record({ kind: fc.constant('longer'), bytes: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({
-    kind: fc.constant('flip'),
-    at: fc.nat(80),
-    mask: fc.integer({ min: 1, max: 255 }),
-  }),
-);
-const holdsTtl = (operation: Operation): boolean =>
-  operation.op === 'createTtl' ||
-  (operation.op === 'multi' && operation.parts.some(({ op }) => op === 'createTtl'));
-/**
- * A flipped byte can make a TTL node of another part of a multi; and a list with a negative count, which the
- * original takes for an empty one.
- */
-const unflippable: ReadonlySet<Operation['op']> = new Set([
-  'multi',
-  'multiRead',
-  'create',
-  'create2',
-  'createContainer',
-  'createTtl',
-  'setAcl',
-  'setWatches',
-]);
-const requests: fc.Arbitrary<Request> = fc.oneof(
-  { weight: 20, arbitrary: fc.record({ operation: operations }) },
-  {
-    weight: 1,
-    arbitrary: fc
-      .record({ operation: operations, damage: damages })
-      .map(({ operation, damage }) =>
-        holdsTtl(operation) || (damage.kind === 'flip' && unflippable.has(operation.op))
-          ? { operation }
-          : { operation, damage },
-      ),
-  },
-);
+const STEPS = { minLength: 2, maxLength: 25 } as const;
+const session = fc.nat(SESSIONS - 1);
 
 /** The original checks what is sent right behind a setACL against the old list; so it stands last. */
 const upToSetAcl = (row: readonly Request[]): readonly Request[] => {
@@ -384,55 +36,275 @@ const upToSetAcl = (row: readonly Request[]): readonly Request[] => {
   return at < 0 ? row : row.slice(0, at + 1);
 };
 
-const session = fc.nat(SESSIONS - 1);
-const steps: fc.Arbitrary<Step> = fc.oneof(
+const sends = (one: fc.Arbitrary<Request>): fc.Arbitrary<Step> =>
+  fc.record({
+    session,
+    kind: fc.constant('send'),
+    requests: fc.oneof(
+      { weight: 2, arbitrary: fc.array(one, { minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: fc.array(one, { minLength: 2, maxLength: 6 }).map(upToSetAcl) },
+    ),
+  });
+
+const auths: fc.Arbitrary<Step> = fc.record({
+  session,
+  kind: fc.constant('auth'),
+  scheme: fc.oneof(
+    { weight: 8, arbitrary: fc.constant('digest') },
+    { weight: 1, arbitrary: fc.constantFrom('ip', 'world', 'nope', '', null) },
+  ),
+  auth: fc.constantFrom('u:p', 'u:p', 'v:q', 'super:secret', 'super:wrong', 'nocolon', ''),
+});
+
+/** Never without a name: to that the original has no answer. */
+const sasls: fc.Arbitrary<Step> = fc.record({
+  session,
+  kind: fc.constant('sasl'),
+  user: fc.constantFrom('alice', 'alice', 'alice', 'root', 'nobody', 'älice'),
+  password: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('secret') },
+    { weight: 1, arbitrary: fc.constantFrom('wrong', '') },
+  ),
+  isGarbled: fc.integer({ min: 0, max: 9 }).map((drawn) => drawn === 0),
+});
+
+const unknowns: fc.Arbitrary<Step> = fc.record({
+  session,
+  kind: fc.constant('unknown'),
+  opCode: fc.constantFrom(0, 10, 23, 99, 108, -1, -12, 2 ** 31 - 1),
+});
+
+const greetings = (ways: readonly Way[]): fc.Arbitrary<Greeting> =>
+  fc.record({
+    timeoutMs: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(600_000) },
+      { weight: 1, arbitrary: fc.constantFrom(0, 1, -1, 120_000, 1_200_001, 2 ** 31 - 1) },
+    ),
+    saysReadOnly: fc.constantFrom(false, false, true, null),
+    seen: fc.oneof(
+      { weight: 12, arbitrary: fc.constant('own') },
+      { weight: 1, arbitrary: fc.constant('ahead') },
+    ),
+    way: fc.constantFrom(...ways),
+  });
+
+const returns = (ways: readonly Way[]): fc.Arbitrary<Step> =>
+  fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        session,
+        kind: fc.constant('reconnect'),
+        greeting: greetings(ways),
+        password: fc.oneof(
+          { weight: 6, arbitrary: fc.constant('right') },
+          { weight: 1, arbitrary: fc.constant('wrong') },
+        ),
+        held: fc.option(held),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ session, kind: fc.constant('takeover'), greeting: greetings(ways) }),
+    },
+  );
+
+const closes: fc.Arbitrary<Step> = fc.record({ session, kind: fc.constant('close') });
+
+/** Everything there is. */
+export const sequences: fc.Arbitrary<Sequence> = fc.array(
+  fc.oneof<fc.WeightedArbitrary<Step>[]>(
+    { weight: 40, arbitrary: sends(requests) },
+    { weight: 3, arbitrary: auths },
+    { weight: 1, arbitrary: sasls },
+    { weight: 1, arbitrary: unknowns },
+    { weight: 4, arbitrary: returns(['plain']) },
+    { weight: 2, arbitrary: closes },
+  ),
+  STEPS,
+);
+
+const whose: readonly AclName[] = [
+  'sasl alice',
+  'other sasl',
+  'x509 alice',
+  'other x509',
+  'bad x509',
+  'auth',
+  'digest',
+  'own address',
+  'super',
+  'open',
+];
+const guarded: fc.Arbitrary<Request> = fc
+  .oneof<fc.WeightedArbitrary<Operation>[]>(
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        op: fc.constantFrom('create', 'create2'),
+        path: plainPaths,
+        data: fc.constant('x'),
+        acl: aclsNamed(whose),
+        flags,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        op: fc.constant('setAcl'),
+        path: plainPaths,
+        acl: aclsNamed(whose),
+        version: versions,
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ op: fc.constant('getAcl'), path: plainPaths }) },
+    { weight: 2, arbitrary: fc.constant({ op: 'whoAmI' }) },
+  )
+  .map((operation) => ({ operation }));
+
+/** With more of who somebody is, and of lists that ask for it. */
+export const guardedSequences = (ways: readonly Way[]): fc.Arbitrary<Sequence> =>
+  fc.array(
+    fc.oneof<fc.WeightedArbitrary<Step>[]>(
+      { weight: 16, arbitrary: sends(requests) },
+      { weight: 16, arbitrary: sends(guarded) },
+      { weight: 5, arbitrary: auths },
+      { weight: 8, arbitrary: sasls },
+      { weight: 5, arbitrary: returns(ways) },
+      { weight: 2, arbitrary: closes },
+    ),
+    STEPS,
+  );
+
+/** The folder of the quotas of `@` and what is below. */
+const QUOTAS = '/zookeeper/quota';
+const limited = fc.constantFrom('@', '@', '@', '@/a', '@/b');
+const limits = fc.constantFrom(
+  'count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=3',
+  'count=2,bytes=10=;byteHardLimit=-1;countHardLimit=-1',
+  'count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=-1',
+  'count=1,bytes=1=;byteHardLimit=40;countHardLimit=5',
+  'count=3,bytes=-1',
+  'countHardLimit=2',
+  'byteHardLimit=0',
+  'count=1000,bytes=1000=;byteHardLimit=1000;countHardLimit=1000',
+);
+const make = (path: string, text: string | null): Request => ({
+  operation: { op: 'create', path, data: text, acl: 'open', flags: 0 },
+});
+const quotasSet: fc.Arbitrary<Step> = fc
+  .tuple(session, limited, limits)
+  .map(([who, path, text]) => ({
+    session: who,
+    kind: 'send',
+    requests: [
+      make(`${QUOTAS}@`, null),
+      ...(path === '@' ? [] : [make(`${QUOTAS}${path}`, null)]),
+      make(`${QUOTAS}${path}/zookeeper_limits`, text),
+      make(`${QUOTAS}${path}/zookeeper_stats`, 'count=0,bytes=0'),
+    ],
+  }));
+const quotaNodes = fc
+  .tuple(limited, fc.constantFrom('/zookeeper_limits', '/zookeeper_stats', '/zookeeper_stats', ''))
+  .map(([path, name]) => `${QUOTAS}${path}${name}`);
+const belowLimits: fc.Arbitrary<Part> = fc.oneof(
   {
-    weight: 40,
-    arbitrary: fc.record({
-      session,
-      kind: fc.constant('send'),
-      requests: fc.oneof(
-        { weight: 2, arbitrary: fc.array(requests, { minLength: 1, maxLength: 1 }) },
-        {
-          weight: 1,
-          arbitrary: fc.array(requests, { minLength: 2, maxLength: 6 }).map(upToSetAcl),
-        },
-      ),
-    }),
+    weight: 5,
+    arbitrary: creates.map((part) => ({
+      ...part,
+      path: part.path ?? '@/a',
+      acl: 'open' as const,
+      ...('data' in part && { data: part.data === null ? null : part.data.slice(0, 2) }),
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant('delete'), path: paths, version: versions }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
-      session,
-      kind: fc.constant('auth'),
-      scheme: fc.oneof(
-        { weight: 8, arbitrary: fc.constant('digest') },
-        { weight: 1, arbitrary: fc.constantFrom('ip', 'world', 'nope', '', null) },
-      ),
-      auth: fc.constantFrom('u:p', 'u:p', 'v:q', 'super:secret', 'super:wrong', 'nocolon', ''),
+      op: fc.constant('setData'),
+      path: plainPaths,
+      data: fc.constant('longer'),
+      version: versions,
+    }),
+  },
+);
+const quotaWrites: fc.Arbitrary<Operation> = fc.oneof<fc.WeightedArbitrary<Operation>[]>(
+  { weight: 10, arbitrary: belowLimits },
+  {
+    weight: 2,
+    arbitrary: belowLimits.map((part) => ({
+      op: 'multi',
+      parts: [{ op: 'check', path: '@', version: -1 }, part],
+      ended: true,
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('setData'),
+      path: limited.map((path) => `${QUOTAS}${path}/zookeeper_limits`),
+      data: limits,
+      version: versions,
     }),
   },
   {
     weight: 1,
+    arbitrary: fc.record({ op: fc.constant('delete'), path: quotaNodes, version: versions }),
+  },
+  {
+    weight: 5,
     arbitrary: fc.record({
-      session,
-      kind: fc.constant('unknown'),
-      opCode: fc.constantFrom(0, 10, 23, 99, 108, -1, -12, 2 ** 31 - 1),
+      op: fc.constantFrom('getData', 'exists'),
+      path: quotaNodes,
+      watch: fc.boolean(),
     }),
   },
   {
-    weight: 3,
+    weight: 2,
     arbitrary: fc.record({
-      session,
-      kind: fc.constant('reconnect'),
-      password: fc.oneof(
-        { weight: 6, arbitrary: fc.constant('right') },
-        { weight: 1, arbitrary: fc.constant('wrong') },
-      ),
-      held: fc.option(held),
+      op: fc.constantFrom('getChildren', 'getChildren2'),
+      path: fc.oneof(listedPaths, quotaNodes),
+      watch: fc.boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ session, kind: fc.constant('close') }) },
 );
 
-export const sequences: fc.Arbitrary<Sequence> = fc.array(steps, { minLength: 2, maxLength: 25 });
+/** Each write of data below a limit is longer than all before: what makes less of it is answered otherwise. */
+const growing = (sequence: Sequence): Sequence =>
+  sequence.map((step, index) =>
+    step.kind === 'send'
+      ? { ...step, requests: step.requests.map((request) => longerBy(request, index)) }
+      : step,
+  );
+function longerBy({ operation, ...rest }: Request, more: number): Request {
+  const grown = <T extends { readonly op: string; readonly data?: unknown }>(part: T): T =>
+    part.op === 'setData' && part.data === 'longer'
+      ? { ...part, data: part.data.padEnd(part.data.length + more, 'r') }
+      : part;
+  if (operation.op !== 'multi') return { ...rest, operation: grown(operation) };
+  const parts = operation.parts.map((part) => grown<Part | ReadPart>(part));
+  return { ...rest, operation: { ...operation, parts } };
+}
+
+/** Below quotas, one request at a time. */
+export const quotaSequences: fc.Arbitrary<Sequence> = fc
+  .array(
+    fc.oneof<fc.WeightedArbitrary<Step>[]>(
+      {
+        weight: 30,
+        arbitrary: fc.record({
+          session,
+          kind: fc.constant('send'),
+          requests: fc.tuple(quotaWrites.map((operation) => ({ operation }))),
+        }),
+      },
+      { weight: 6, arbitrary: quotasSet },
+      { weight: 2, arbitrary: closes },
+      { weight: 1, arbitrary: returns(['plain']) },
+    ),
+    { minLength: 2, maxLength: 30 },
+  )
+  .map(growing);

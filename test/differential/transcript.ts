@@ -18,6 +18,7 @@ import {
   opNameOf,
   Reader,
   replyHeader,
+  saslResponse,
   setDataResponse,
   syncResponse,
   type WireStat,
@@ -36,8 +37,12 @@ export interface Numbers {
   readonly baseZxid: bigint;
   /** Zxids that were spent on requests without sense, in order; they do not count. */
   readonly spent: readonly bigint[];
+  /** The zxids of all writes, in order, where only they count; null: every zxid counts. */
+  readonly writes: readonly bigint[] | null;
   /** By id. */
   readonly sessions: ReadonlyMap<bigint, string>;
+  /** False where the zxids of events do not count. */
+  readonly eventsHaveZxids: boolean;
 }
 
 export interface Answer {
@@ -58,7 +63,7 @@ export function readNotification({ header, body }: Answer, numbers: Numbers): En
     event: type,
     state,
     path: path.replace(numbers.root, '@'),
-    zxid: relative(header.zxid, numbers),
+    zxid: numbers.eventsHaveZxids ? relative(header.zxid, numbers) : null,
     err: header.err,
   };
 }
@@ -76,9 +81,10 @@ export function readReply({ header, body }: Answer, opCode: number, numbers: Num
 }
 
 /** As zxids are compared: -1 and 0, "before" for what other sequences did, else how many later. */
-export function relative(zxid: bigint, { baseZxid, spent }: Numbers): string {
+export function relative(zxid: bigint, { baseZxid, spent, writes }: Numbers): string {
   if (zxid <= 0n) return String(zxid);
   if (zxid < baseZxid) return 'before';
+  if (writes !== null) return `write ${writes.filter((other) => other <= zxid).length}`;
   const spentBefore = spent.filter((other) => other <= zxid).length;
   return `+${zxid - baseZxid - BigInt(spentBefore)}`;
 }
@@ -105,6 +111,7 @@ const bodies: Readonly<Record<number, Decoder>> = {
   [opCodes.getAllChildrenNumber]: getAllChildrenNumberResponse,
   [opCodes.addWatch]: errorResponse,
   [opCodes.whoAmI]: whoAmIResponse,
+  [opCodes.sasl]: saslResponse,
 };
 
 function readBody(body: Buffer, opCode: number, numbers: Numbers): unknown {
@@ -145,12 +152,16 @@ function shown(name: string, value: unknown, numbers: Numbers): unknown {
       return readStat(value as WireStat, numbers);
     case 'path':
       return typeof value === 'string' ? value.replace(numbers.root, '@') : value;
+    case 'token':
+      return Buffer.isBuffer(value) ? challenge(value.toString('latin1')) : value;
     case 'data':
       return Buffer.isBuffer(value) ? value.toString('latin1') : value;
     case 'children':
     case 'ephemerals':
       return (value as readonly string[]).map((path) => path.replace(numbers.root, '@')).sort();
     case 'clientInfo':
+      // Nor have identities; and the original names who is super in two ways twice.
+      return [...new Set((value as readonly unknown[]).map((each) => JSON.stringify(each)))].sort();
     case 'acl':
       // What `auth` stands for has no order among itself.
       return (value as readonly unknown[]).map((each) => JSON.stringify(each)).sort();
@@ -158,6 +169,13 @@ function shown(name: string, value: unknown, numbers: Numbers): unknown {
       return value;
   }
 }
+
+/** Directives have no order, a nonce is new each time, and the proof is looked at by whoever can. */
+const challenge = (token: string): readonly string[] =>
+  token
+    .split(',')
+    .map((directive) => directive.replace(/^(nonce|rspauth)=.*/, '$1'))
+    .sort();
 
 function readStat(stat: WireStat, numbers: Numbers): Entry {
   const { ctime, mtime, ephemeralOwner, czxid, mzxid, pzxid, ...rest } = stat;

@@ -1,15 +1,27 @@
-"""kazoo, by Debian's python3-kazoo, against a coordination server: ends with 'all good' or a traceback."""
+"""kazoo and every recipe it has, against a coordination server: ends with 'all good' or a traceback.
+
+python3 kazoo_check.py HOST:PORT CHROOT
+"""
+import struct
 import sys
 import threading
 import time
+from collections import defaultdict, namedtuple
 from datetime import timedelta
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError, NotEmptyError, RolledBackError
+from kazoo.protocol.states import EventType
 from kazoo.recipe.cache import TreeCache, TreeEvent
-from kazoo.recipe.watchers import ChildrenWatch, DataWatch
+from kazoo.recipe.watchers import ChildrenWatch, DataWatch, PatientChildrenWatch
 
-hosts = sys.argv[1]
+server, chroot = sys.argv[1:]
+hosts = server + chroot
+maker = KazooClient(hosts=server)
+maker.start(timeout=15)
+maker.ensure_path(chroot)
+maker.stop()
+maker.close()
 
 
 def started():
@@ -186,6 +198,109 @@ two.delete("/tree/a/b")
 assert soon(lambda: cache.get_data("/tree/a/b") is None), cached
 assert soon(lambda: (TreeEvent.NODE_REMOVED, "/tree/a/b") in cached), cached
 cache.close()
+
+one.create("/patient/a", makepath=True)
+patient = PatientChildrenWatch(two, "/patient", time_boundary=0.2).start()
+names, changed = patient.get(timeout=15)
+assert names == ["a"], names
+one.create("/patient/b")
+assert soon(changed.ready)
+
+shallow = one.ShallowParty("/shallow", "one")
+shallow.join()
+assert list(two.ShallowParty("/shallow", "two")) == ["one"]
+shallow.leave()
+
+several = [client.MultiNonBlockingLease(2, "/leases", timedelta(minutes=1), identifier=name) for client, name in ((one, "a"), (two, "b"), (one, "c"))]
+assert [bool(lease) for lease in several] == [True, True, False]
+
+# every member of a set gets its part, and what one leaves the other takes over
+items = set(range(6))
+parts = {}
+
+
+def share(client, name, until):
+    partitioner = client.SetPartitioner("/partitioned", set=items, time_boundary=0.5, identifier=name)
+    while not until.is_set():
+        if partitioner.failed:
+            raise SystemExit("the partitioner failed")
+        if partitioner.release:
+            parts.pop(name, None)
+            partitioner.release_set()
+        elif partitioner.acquired:
+            parts[name] = set(partitioner)
+            time.sleep(0.05)
+        else:
+            partitioner.wait_for_acquire(0.2)
+    partitioner.finish()
+    parts.pop(name, None)
+
+
+enough = [threading.Event(), threading.Event()]
+sharers = [threading.Thread(target=share, args=(client, name, event), daemon=True) for client, name, event in ((one, "one", enough[0]), (two, "two", enough[1]))]
+for sharer in sharers:
+    sharer.start()
+assert soon(lambda: sorted(map(len, parts.copy().values())) == [3, 3] and set().union(*parts.copy().values()) == items), parts
+enough[0].set()
+assert soon(lambda: parts.get("two") == items), parts
+enough[1].set()
+for sharer in sharers:
+    sharer.join(15)
+
+# Persistent watches: no release of kazoo has them (python-zk/kazoo#715), so kazoo's own connection is given the
+# operation, and its table of watchers one that it does not empty.
+PERSISTENT, RECURSIVE = 0, 1
+
+
+class AddWatch(namedtuple("AddWatch", "path mode")):
+    type = 106
+
+    def serialize(self):
+        path = self.path.encode()
+        return struct.pack(f"!i{len(path)}si", len(path), path, self.mode)
+
+    @classmethod
+    def deserialize(cls, reply, offset):
+        return struct.unpack_from("!i", reply, offset)[0]
+
+
+class Kept(defaultdict):
+    def __init__(self, watcher, below):
+        super().__init__(set)
+        self.watcher, self.below = watcher, below
+
+    def pop(self, path, default=None):
+        found = set(super().pop(path, ()))
+        return found | {self.watcher} if path.startswith(self.below) else found
+
+
+def add_watch(client, path, mode, watcher):
+    full = client.chroot + path
+    client._data_watchers = Kept(watcher, full)
+    # Watchers of both tables are told of a deletion.
+    client._child_watchers = Kept(lambda event: event.type == EventType.CHILD and watcher(event), full)
+    done = client.handler.async_result()
+    client._call(AddWatch(full, mode), done)
+    assert done.get(timeout=10) == 0
+
+
+for mode, expected in (
+    (RECURSIVE, ["CREATED /w", "CREATED /w/a", "CHANGED /w/a", "CHANGED /w/a", "CREATED /w/a/b", "DELETED /w/a/b", "DELETED /w/a", "DELETED /w"]),
+    (PERSISTENT, ["CREATED /w", "CHILD /w", "CHILD /w", "DELETED /w"]),
+):
+    watching, events = started(), []
+    add_watch(watching, "/w", mode, lambda event: events.append(f"{event.type} {event.path}"))
+    one.create("/w")
+    one.create("/w/a")
+    one.set("/w/a", b"1")
+    one.set("/w/a", b"2")
+    one.create("/w/a/b")
+    one.delete("/w/a/b")
+    one.delete("/w/a")
+    one.delete("/w")
+    assert soon(lambda: len(events) >= len(expected)) and events == expected, events
+    watching.stop()
+    watching.close()
 
 one.delete("/app", recursive=True)
 assert one.exists("/app") is None

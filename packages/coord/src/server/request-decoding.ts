@@ -62,7 +62,7 @@ export function decodeWrite(opCode: number, reader: Reader): DecodedWrite | null
       };
     }
     const request =
-      opCode === opCodes.setAcl ? decodeSetAcl(reader) : decodeOperation(opCode, reader);
+      opCode === opCodes.setAcl ? decodeSetAcl(reader) : decodeOperation(opCode, reader, false);
     return request === null ? null : { request, resultTypes: single };
   } catch (error) {
     if (error instanceof MalformedMessage) return null;
@@ -76,7 +76,7 @@ function decodeSetAcl(reader: Reader): Operation {
 }
 
 /** The operations that stand alone or in a multi; null for any other. */
-function decodeOperation(opCode: number, reader: Reader): Operation | null {
+function decodeOperation(opCode: number, reader: Reader, isPart: boolean): Operation | null {
   switch (opCode) {
     case opCodes.create:
     case opCodes.create2:
@@ -103,7 +103,9 @@ function decodeOperation(opCode: number, reader: Reader): Operation | null {
     }
     case opCodes.setData: {
       const { path, data, version } = setDataRequest.decodeFrom(reader);
-      return { kind: 'setData', path, data: owned(data), version };
+      // Alone, null is as bad a path as any; in a multi it is unreadable.
+      if (path === null && isPart) return null;
+      return { kind: 'setData', path: path ?? '', data: owned(data), version };
     }
     case opCodes.check: {
       const { path, version } = checkVersionRequest.decodeFrom(reader);
@@ -120,7 +122,7 @@ function decodeMulti(reader: Reader): DecodedWrite | null {
   for (;;) {
     const { type, done } = multiHeader.decodeFrom(reader);
     if (done) return { request: { kind: 'multi', operations }, resultTypes };
-    const operation = decodeOperation(type, reader);
+    const operation = decodeOperation(type, reader, true);
     if (operation === null) return null;
     if (operation.kind === 'create' && !isReadableCreate(operation)) return null;
     operations.push(operation);

@@ -4,7 +4,8 @@ import { jute } from '../../schema/jute.ts';
 import { statType } from './stat.ts';
 
 export const setDataRequest = record('SetDataRequest', {
-  path: jute.ustring,
+  /** null is well formed here, but no path. */
+  path: jute.nullableUstring,
   data: jute.nullableBuffer,
   version: jute.int,
 });
