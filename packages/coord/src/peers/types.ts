@@ -5,25 +5,10 @@
  * Elections (port 2183) are notes without an order between servers. Replication (port 2182) is one
  * stream each way between a learner and its leader, in order and without loss while it stands.
  */
-import type { LogEntry, Role } from '../replica/types.ts';
+import type { Notification, Vote } from '../core/quorum/vote.ts';
+import type { LogEntry } from '../replica/types.ts';
 
-/** A candidate: its current epoch, its last logged zxid and its id, compared in that order. */
-export interface Vote {
-  readonly leaderId: number;
-  readonly epoch: number;
-  readonly zxid: bigint;
-}
-
-/** What a server says in an election, and what one that is settled answers. */
-export interface Notification {
-  readonly state: Role;
-  readonly round: number;
-  readonly vote: Vote;
-  /** An empty disk that nobody has said to trust: its vote is not counted unless all voters are such. */
-  readonly isNew: boolean;
-  /** Version of the members it goes by. */
-  readonly ensembleVersion: bigint;
-}
+export type { Notification, Vote };
 
 /** From a learner. */
 export type LearnerMessage =

@@ -5,10 +5,10 @@
  * which order, and which of them are certain. Above it (server/) trees, sessions and clients. What is
  * in a record, and what servers tell each other about sessions and requests, is opaque here.
  */
+import type { Role } from '../core/quorum/vote.ts';
 import type { LogRecord } from '../storage/types.ts';
 
-/** What a server is at present. */
-export type Role = 'looking' | 'leading' | 'following' | 'observing';
+export type { Role };
 
 /** Whose request became a transaction; lost where an entry comes from a log on disk. */
 export interface Origin {
