@@ -22,6 +22,7 @@ import {
   type ServerOptions,
 } from './server/coordinator-server.ts';
 import { environmentLines, folderBytes } from './server/host-facts.ts';
+import type { CoordinatorObserver } from './server/observer.ts';
 import type { Replication } from './server/write-path.ts';
 import { openStorage } from './storage/storage.ts';
 import type { Storage, StorageSettings } from './storage/types.ts';
@@ -62,6 +63,8 @@ export interface CoordinatorServices {
   readonly describeHost?: () => HostFacts;
   /** Decides what is committed; our own log alone when not given. */
   readonly replication?: (storage: Storage) => Replication;
+  /** Hears of everything that is applied, and of roles. */
+  readonly observer?: CoordinatorObserver;
 }
 
 /**
@@ -94,13 +97,13 @@ export async function startCoordinator(
   const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
   if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
   const options = serverOptions(environment, config, security, describeHost);
-  const { replication = quorumOfOne } = services;
-  const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp, replication });
+  const { replication = quorumOfOne, observer = null } = services;
+  const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp, observer });
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
   }
   try {
-    await server.start();
+    await server.startAlone(replication(storage));
   } catch (error) {
     await storage.close();
     throw error;
@@ -196,6 +199,7 @@ function serverOptions(
     words: config['4lw.commands.whitelist'],
     snapshotRecords: config.snapCount,
     snapshotBytes: sizeLimitKib > 0 ? sizeLimitKib * KIB : null,
+    readOnlyMode: false,
     reaper: {
       intervalMs: checkIntervalMs,
       countMax: perInterval,

@@ -31,6 +31,8 @@ export interface AcceptorOptions {
   readonly connectionsMax: number;
 }
 
+type Accept = (connection: Connection) => ConnectionHandler;
+
 /** A connection that is refused says and hears nothing. */
 const refused: ConnectionHandler = { data() {}, close() {} };
 
@@ -42,6 +44,7 @@ export class Acceptor {
   readonly #stats: ServerStats;
   #plain: Listener | null = null;
   #secure: Listener | null = null;
+  #accept: Accept | null = null;
 
   constructor(
     options: AcceptorOptions,
@@ -65,15 +68,13 @@ export class Acceptor {
 
   /** @throws AddressInUse, ListenFailed, UnusableTls; nothing stays bound then */
   async listen(parts: ConnectionParts): Promise<void> {
-    const { network } = this.#environment;
-    const { host, port, tls, tlsOnPlainPort, secureHost, securePort } = this.#options;
-    const accept = (connection: Connection): ConnectionHandler => this.#accept(connection, parts);
-    if (port !== null) {
-      const both = tlsOnPlainPort && tls !== null ? { tls: { ...tls, alsoPlain: true } } : {};
-      this.#plain = await network.listen({ host, port, ...both }, accept);
-    }
+    const { host, port, tls, secureHost, securePort } = this.#options;
+    const accept = (connection: Connection): ConnectionHandler => this.#take(connection, parts);
+    this.#accept = accept;
+    if (port !== null) this.#plain = await this.#listenPlain(host, port, accept);
     if (securePort === null || tls === null) return;
     try {
+      const { network } = this.#environment;
       this.#secure = await network.listen({ host: secureHost, port: securePort, tls }, accept);
     } catch (error) {
       await this.#plain?.close();
@@ -81,10 +82,38 @@ export class Acceptor {
     }
   }
 
+  #listenPlain(host: string | null, port: number, accept: Accept): Promise<Listener> {
+    const { tls, tlsOnPlainPort } = this.#options;
+    const both = tlsOnPlainPort && tls !== null ? { tls: { ...tls, alsoPlain: true } } : {};
+    return this.#environment.network.listen({ host, port, ...both }, accept);
+  }
+
   /** New connections over TLS see these certificates. @throws UnusableTls */
   renewTls(tls: ServerTls): void {
     this.#plain?.renewTls?.({ ...tls, alsoPlain: true });
     this.#secure?.renewTls?.(tls);
+  }
+
+  /** Ends the connections of all who are served. Whoever waits for a session, or for a word, stays. */
+  dropClients(): void {
+    for (const connection of [...this.connections]) {
+      if (connection.isServed) connection.shutDown();
+    }
+  }
+
+  /**
+   * Listens elsewhere for plain connections; those that came the old way are ended.
+   * @throws AddressInUse, ListenFailed, UnusableTls; the old port is left all the same
+   */
+  async rebind(host: string | null, port: number): Promise<void> {
+    if (this.#accept === null) return;
+    const old = this.#plain;
+    this.#plain = null;
+    await old?.close();
+    for (const connection of [...this.connections]) {
+      if (connection.localPort === old?.port) connection.shutDown();
+    }
+    this.#plain = await this.#listenPlain(host, port, this.#accept);
   }
 
   /** No more connections; those that are there are ended. */
@@ -102,7 +131,7 @@ export class Acceptor {
     else this.#countByAddress.delete(remoteAddress);
   }
 
-  #accept(connection: Connection, parts: ConnectionParts): ConnectionHandler {
+  #take(connection: Connection, parts: ConnectionParts): ConnectionHandler {
     const { remoteAddress } = connection;
     const count = this.#countByAddress.get(remoteAddress) ?? 0;
     const reason =

@@ -68,6 +68,11 @@ export class Admission {
     });
   }
 
+  /** Something was committed: there may be room that no request of ours has made. */
+  relieved(): void {
+    if (this.#held.size > 0 && !this.isFull) this.#scheduleRelease();
+  }
+
   forget(connection: Held): void {
     this.#held.delete(connection);
   }

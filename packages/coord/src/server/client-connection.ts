@@ -39,8 +39,9 @@ import { type ReadingClient, TooManyWatches } from './reads.ts';
 import { LongReplies } from './reply-limits.ts';
 import { decodeWrite, isWrite } from './request-decoding.ts';
 import { RequestOrder } from './request-order.ts';
-import type { HeldSession, SessionConnection } from './session-host.ts';
+import type { Serving, Waiting } from './serving.ts';
 import { showsState } from './session-options.ts';
+import type { Renewal, SessionConnection } from './sessions.ts';
 import type { SlowReader } from './slow-readers.ts';
 import { replyToWrite } from './write-replies.ts';
 
@@ -49,11 +50,27 @@ const ephemeralOnLocalSession: WriteRequest = {
   wire: zookeeperErrorCodes.EPHEMERAL_ON_LOCAL_SESSION,
 };
 
-/** `new`: nothing read yet; `opening`: its session is being made; `ending`: nothing more is read. */
-type State = 'new' | 'opening' | 'open' | 'ending' | 'closed';
+/**
+ * `new`: nothing read yet; `waiting`: nobody serves it yet; `opening`: its session is being made;
+ * `ending`: nothing more is read.
+ */
+type State = 'new' | 'waiting' | 'opening' | 'open' | 'ending' | 'closed';
+
+interface Greeting {
+  readonly request: ConnectRequest;
+  /** Old clients do not: their answer has one byte less. */
+  readonly knowsReadOnly: boolean;
+}
 
 export class ClientConnection
-  implements ConnectionHandler, ReadingClient, SessionConnection, SlowReader, LargerFrames, Held
+  implements
+    ConnectionHandler,
+    ReadingClient,
+    SessionConnection,
+    SlowReader,
+    LargerFrames,
+    Held,
+    Waiting
 {
   readonly outbox: Outbox;
   readonly stats: ConnectionStats;
@@ -69,6 +86,9 @@ export class ClientConnection
   readonly #order: RequestOrder;
   readonly #credentials: Credentials;
   #state: State = 'new';
+  #greeting: Greeting | null = null;
+  /** What serves it, from its session on. */
+  #serving: Serving | null = null;
   #lease: Lease | null = null;
   #isPaused = false;
   readonly #longReplies: LongReplies;
@@ -100,6 +120,16 @@ export class ClientConnection
 
   get identities(): readonly Identity[] {
     return this.#credentials.identities;
+  }
+
+  /** Whether it belongs to the present state of affairs: it has a session, or is about to have one. */
+  get isServed(): boolean {
+    return this.#serving !== null;
+  }
+
+  /** The port it came to. */
+  get localPort(): number {
+    return this.#connection.localPort;
   }
 
   /** Requests that wait. */
@@ -233,7 +263,8 @@ export class ClientConnection
 
   #take(frame: Reader): void {
     this.stats.countReceived();
-    if (this.#state === 'new') {
+    const serving = this.#serving;
+    if (serving === null) {
       this.#greet(frame);
       return;
     }
@@ -246,12 +277,14 @@ export class ClientConnection
       this.#attempted(this.#credentials.authenticate(xid, frame));
     } else if (!this.#credentials.isLetIn) {
       this.#refuseStranger(xid);
+    } else if (serving.isReadOnly && this.#needsLeader(opCode)) {
+      this.stats.countSent(this.outbox.bare(xid, zookeeperErrorCodes.NOT_READ_ONLY));
     } else if (isWrite(opCode) && this.#order.mustHoldWrites) {
-      this.#order.hold(() => this.#startWrite(xid, opCode, frame, sizeBytes));
+      this.#order.hold(() => this.#startWrite(serving, xid, opCode, frame, sizeBytes));
     } else if (isWrite(opCode)) {
-      this.#startWrite(xid, opCode, frame, sizeBytes);
+      this.#startWrite(serving, xid, opCode, frame, sizeBytes);
     } else if (this.#wantsConfirmation(opCode)) {
-      this.#confirmAndRead(xid, opCode, frame, sizeBytes);
+      this.#confirmAndRead(serving, xid, opCode, frame, sizeBytes);
     } else {
       this.#startRead(xid, opCode, frame, sizeBytes);
     }
@@ -271,12 +304,23 @@ export class ClientConnection
     return opCode === opCodes.sync || (this.#credentials.linearizableReads && showsState(opCode));
   }
 
+  /** What nobody can promise while nobody leads. A client that leaves may leave. */
+  #needsLeader(opCode: number): boolean {
+    return (isWrite(opCode) && opCode !== opCodes.closeSession) || this.#wantsConfirmation(opCode);
+  }
+
   /** A read that must not run before it is certain that nothing newer was acknowledged elsewhere. */
-  #confirmAndRead(xid: number, opCode: number, frame: Reader, sizeBytes: number): void {
+  #confirmAndRead(
+    { writes }: Serving,
+    xid: number,
+    opCode: number,
+    frame: Reader,
+    sizeBytes: number,
+  ): void {
     const read = new PendingRead(xid, opCode, frame, this.#nowMs, sizeBytes, false);
     this.#order.pushUnconfirmed(read);
     let isWithin = true;
-    this.#parts.writePath.confirm(() => {
+    writes.confirm(() => {
       this.#order.confirmed(read);
       if (isWithin) this.#advance();
       else this.release();
@@ -316,9 +360,32 @@ export class ClientConnection
   }
 
   #greet(frame: Reader): void {
-    const { request, knowsReadOnly } = decodeConnectRequest(frame);
-    this.#parts.stats.connectRequests += 1;
-    const { sessions, outboxes, minSessionTimeoutMs, maxSessionTimeoutMs } = this.#parts;
+    const greeting = decodeConnectRequest(frame);
+    const { stats, doorway } = this.#parts;
+    stats.connectRequests += 1;
+    this.#greeting = greeting;
+    if (doorway.serving !== null) this.#open(greeting, doorway.serving);
+    else if (doorway.hold(this)) this.#state = 'waiting';
+    else this.turnAway();
+  }
+
+  enter(serving: Serving): void {
+    if (this.#state === 'waiting' && this.#greeting !== null) this.#open(this.#greeting, serving);
+  }
+
+  /** Without a word: the client tries elsewhere, and its session lives on. */
+  turnAway(): void {
+    if (this.#state === 'closed') return;
+    this.#parts.stats.connectionsRejected += 1;
+    this.#close('end');
+  }
+
+  #open({ request }: Greeting, serving: Serving): void {
+    const { outboxes, minSessionTimeoutMs, maxSessionTimeoutMs } = this.#parts;
+    if (serving.isReadOnly && !request.readOnly) {
+      this.turnAway();
+      return;
+    }
     this.#disarmTimer();
     if (request.lastZxidSeen > outboxes.lastZxid.value) {
       // It knows of transactions that this server has not seen: it must find a server that has.
@@ -329,18 +396,26 @@ export class ClientConnection
     }
     const timeoutMs = negotiatedTimeout(request.timeOut, minSessionTimeoutMs, maxSessionTimeoutMs);
     this.#state = 'opening';
-    const established = (session: HeldSession | null): void =>
-      this.#established(request, knowsReadOnly, session);
+    this.#serving = serving;
+    const { sessions } = serving;
+    const established = (renewal: Renewal): void => this.#established(serving, renewal);
     if (request.sessionId === 0n) sessions.open(this, timeoutMs, established);
     else sessions.renew(this, request.sessionId, request.passwd, timeoutMs, established);
   }
 
-  #established(request: ConnectRequest, knowsReadOnly: boolean, session: HeldSession | null): void {
-    if (this.#state !== 'opening') {
-      if (session !== null) this.#parts.sessions.forget(session.id, this);
+  #established({ isReadOnly, sessions }: Serving, renewal: Renewal): void {
+    if (this.#state !== 'opening' || this.#greeting === null) {
+      if (typeof renewal === 'object') sessions.forget(renewal.id, this);
       return;
     }
-    this.stats.countSent(this.outbox.raw(greetingFrame(session, knowsReadOnly)));
+    if (renewal === 'unknown') {
+      this.turnAway();
+      return;
+    }
+    const { request, knowsReadOnly } = this.#greeting;
+    this.#greeting = null;
+    const session = renewal === 'gone' ? null : renewal;
+    this.stats.countSent(this.outbox.raw(greetingFrame(session, knowsReadOnly, isReadOnly)));
     if (session === null) {
       const id = `0x${BigInt.asUintN(64, request.sessionId).toString(16)}`;
       this.#parts.environment.log.info('session refused: expired, unknown, or wrong password', {
@@ -373,14 +448,22 @@ export class ClientConnection
     this.#fail('request', `the client must authenticate first, by one of: ${schemes}`);
   }
 
-  #startWrite(xid: number, opCode: number, body: Reader, sizeBytes: number): void {
-    const { writePath, sessions } = this.#parts;
+  #startWrite(
+    { writes, sessions }: Serving,
+    xid: number,
+    opCode: number,
+    body: Reader,
+    sizeBytes: number,
+  ): void {
     if (opCode === opCodes.closeSession && sessions.isLocal(this.sessionId)) {
       this.#order.push(new PendingRead(xid, opCode, body, this.#nowMs, sizeBytes, true));
       this.#advance();
       if (this.#state !== 'closed') this.#state = 'ending';
       return;
     }
+    const bytes = writes.wantsBytes
+      ? { opCode, body: body.buffer.subarray(body.position, body.end) }
+      : null;
     const decoded = decodeWrite(opCode, body);
     if (decoded === null) {
       this.#startRead(xid, opCode, body, sizeBytes); // To be refused in its place.
@@ -397,7 +480,7 @@ export class ClientConnection
       sizeBytes,
     );
     this.#order.push(write);
-    writePath.submit(request, this, write);
+    writes.submit(request, this, write, bytes);
     if (opCode === opCodes.closeSession) this.#state = 'ending';
   }
 
@@ -405,6 +488,14 @@ export class ClientConnection
   readonly completed: Completed = (write, record, applied): void => {
     if (this.#state === 'closed') return;
     this.#order.completed(write);
+    if (
+      record.change.kind === 'error' &&
+      record.change.wire === zookeeperErrorCodes.SESSION_MOVED
+    ) {
+      // Its client is elsewhere by now and does not want to hear of this.
+      this.#fail(opNameOf(write.opCode) ?? '', 'the session has moved to another server');
+      return;
+    }
     this.stats.countSent(replyToWrite(this.outbox, write, record.change, applied));
     const nowMs = this.#parts.environment.clock.now();
     this.#parts.stats.updateLatency.observe(this.stats.answered(write, record.zxid, nowMs));
@@ -433,7 +524,7 @@ export class ClientConnection
     }
     let sizeBytes: number | null;
     try {
-      sizeBytes = this.#parts.reads.perform(this, xid, opCode, body);
+      sizeBytes = this.#serving?.reads.perform(this, xid, opCode, body) ?? null;
     } catch (error) {
       if (error instanceof TooManyWatches) {
         this.#fail(opNameOf(opCode) ?? String(opCode), error.message);
@@ -460,7 +551,7 @@ export class ClientConnection
     this.stats.countSent(this.outbox.bare(xid, 0));
     const id = this.sessionId;
     this.#close('end');
-    this.#parts.sessions.closeLocal(id);
+    this.#serving?.sessions.closeLocal(id);
   }
 
   /** The peer went away by itself: perhaps because of what it was sent. */
@@ -492,11 +583,11 @@ export class ClientConnection
     this.#state = 'closed';
     this.outbox.close();
     this.#disarmTimer();
-    const { admission, sessions, slowReaders } = this.#parts;
+    const { admission, slowReaders } = this.#parts;
     admission.forget(this);
     slowReaders.forget(this);
     this.#order.clear();
-    if (this.sessionId !== 0n) sessions.forget(this.sessionId, this);
+    if (this.sessionId !== 0n) this.#serving?.sessions.forget(this.sessionId, this);
     if (this.#isPaused) this.#connection.resume(); // So that the peer's own end is noticed.
     if (how === 'end') this.#endPolitely();
     else this.#connection.destroy();

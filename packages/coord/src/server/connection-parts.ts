@@ -7,19 +7,15 @@ import type { ClientConnection } from './client-connection.ts';
 import type { CredentialsParts } from './credentials.ts';
 import type { FourLetterWords } from './four-letter-words.ts';
 import type { OutboxPool } from './outbox.ts';
-import type { Reads } from './reads.ts';
 import type { ReplyLimits } from './reply-limits.ts';
 import type { ServerStats } from './server-stats.ts';
-import type { SessionHost } from './session-host.ts';
+import type { Doorway } from './serving.ts';
 import type { SlowReaders } from './slow-readers.ts';
-import type { WritePath } from './write-path.ts';
 
 export interface ConnectionParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'log'>;
   readonly outboxes: OutboxPool;
-  readonly reads: Reads<ClientConnection>;
-  readonly writePath: WritePath;
-  readonly sessions: SessionHost;
+  readonly doorway: Doorway;
   readonly admission: Admission;
   readonly stats: ServerStats;
   readonly words: FourLetterWords;

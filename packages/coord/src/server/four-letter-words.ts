@@ -3,7 +3,13 @@
  * text and the end of it. Formats are the original's to the letter, since monitoring reads them.
  */
 import type { Log } from '@odradek/runtime';
-import { bySession, type ConnectionInfo, type ServerInfo, VERSION } from './server-info.ts';
+import {
+  bySession,
+  type ConnectionInfo,
+  type ProposalSizes,
+  type ServerInfo,
+  VERSION,
+} from './server-info.ts';
 
 /** The words, each with what its page says of it. */
 export const fourLetterWords = {
@@ -24,11 +30,16 @@ export const fourLetterWords = {
   dirs: 'Bytes of the folders of snapshots and logs.',
   hash: 'Digests of the tree: none are kept, so the answer is empty, as with digest.enabled=false.',
   gtmk: 'The trace mask.',
+  quor: 'The ensemble as this server sees it, as JSON on one line: who leads, epochs, zxids, votes. Ours.',
   stmk: 'Sets the trace mask to the eight bytes behind the word. It is kept and told; nothing is traced by it.',
 } as const;
 
 type Word = keyof typeof fourLetterWords;
 const words = Object.keys(fourLetterWords) as readonly Word[];
+
+/** What everything else is answered with while nobody is served. */
+const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
+const answeredAlways: ReadonlySet<string> = new Set(['ruok', 'isro', 'quor']);
 
 const WORD_BYTES = 4;
 const MASK_BYTES = 8;
@@ -67,6 +78,10 @@ export class FourLetterWords {
     if (!this.#allowed.has(word)) {
       return Promise.resolve(`${word} is not executed because it is not in the whitelist.\n`);
     }
+    if (this.#info.mode === null && !answeredAlways.has(word)) {
+      const { maintenance } = this.#info;
+      return Promise.resolve(`${NOT_SERVING}\n${maintenance === null ? '' : `${maintenance}\n`}`);
+    }
     if (word === 'stmk') this.#info.traceMask = bytes.readBigInt64BE(WORD_BYTES);
     return this.#answer(word);
   }
@@ -87,14 +102,17 @@ export class FourLetterWords {
       case 'ruok':
         return 'imok';
       case 'isro':
-        return 'rw';
+        if (info.mode === null) return 'null';
+        return info.mode === 'read-only' ? 'ro' : 'rw';
+      case 'quor':
+        return `${JSON.stringify(info.quorum())}\n`;
       case 'srvr':
-        return `Zookeeper version: ${VERSION}\n${this.#summary()}`;
+        return `Zookeeper version: ${VERSION}\n${this.#readOnlyNote()}${this.#summary()}`;
       case 'stat': {
         const clients = info.connections
           .map((connection) => ` ${describe(connection)})\n`)
           .join('');
-        return `Zookeeper version: ${VERSION}\nClients:\n${clients}\n${this.#summary()}`;
+        return `Zookeeper version: ${VERSION}\n${this.#readOnlyNote()}Clients:\n${clients}\n${this.#summary()}`;
       }
       case 'cons':
         return `${info.connections.map((connection) => ` ${detail(connection)})\n`).join('')}\n`;
@@ -138,6 +156,7 @@ export class FourLetterWords {
   #dump(): string {
     const info = this.#info;
     const due = info.dueSessions();
+    const global = info.globalSessions();
     const sessionCount = due.reduce((count, { ids }) => count + ids.length, 0);
     const sessions = due.map(
       ({ atMs, ids }) => [expiring(ids.length, atMs), ids.map(hex)] as const,
@@ -154,7 +173,10 @@ export class FourLetterWords {
     });
     return [
       'SessionTracker dump:\n',
-      `Session Sets (${due.length})/(${sessionCount}):\n${nested(sessions)}`,
+      global === null ? '' : knownSessions(global),
+      global !== null && due.length === 0
+        ? ''
+        : `Session Sets (${due.length})/(${sessionCount}):\n${nested(sessions)}`,
       'ephemeral nodes dump:\n',
       `Sessions with Ephemerals (${ephemerals.length}):\n${nested(ephemerals)}`,
       'Connections dump:\n',
@@ -162,8 +184,17 @@ export class FourLetterWords {
     ].join('');
   }
 
+  #readOnlyNote(): string {
+    const { mode, maintenance } = this.#info;
+    if (mode !== 'read-only') return '';
+    const why = maintenance === null ? '' : `${maintenance}\n`;
+    return `READ-ONLY mode; serving only read-only clients\n${why}`;
+  }
+
   #summary(): string {
     const {
+      mode,
+      proposalSizes,
       latency,
       packetsReceived,
       packetsSent,
@@ -179,12 +210,25 @@ export class FourLetterWords {
       `Connections: ${connections.length}`,
       `Outstanding: ${outstandingCount}`,
       `Zxid: ${hex(zxid)}`,
-      'Mode: standalone',
+      `Mode: ${mode ?? 'looking'}`,
       `Node count: ${nodeCount}`,
+      ...(proposalSizes === null ? [] : [proposalLine(proposalSizes)]),
       '',
     ].join('\n');
   }
 }
+
+const proposalLine = ({ last, min, max }: ProposalSizes): string =>
+  `Proposal sizes last/min/max: ${last}/${min}/${max}`;
+
+/** As a learner lists them. */
+const knownSessions = (sessions: readonly (readonly [id: bigint, timeoutMs: number])[]): string =>
+  nested([
+    [
+      `Global Sessions(${sessions.length}):`,
+      sessions.map(([id, timeoutMs]) => `${hex(id)}\t${timeoutMs}ms`),
+    ],
+  ]);
 
 const lines = (pairs: readonly (readonly [string, string | number])[]): string =>
   pairs.map(([name, value]) => `${name}=${value}\n`).join('');

@@ -43,3 +43,18 @@ export const FLUSH_BYTES = 64 * 1024;
 
 /** Writers with their slabs that are kept for the next connections that have something to say. */
 export const IDLE_WRITERS_MAX = 64;
+
+/** Clients that may wait for their sessions while a leader is looked for. */
+export const HELD_CONNECTIONS_MAX = 10_000;
+
+/** So long each of them waits at most. */
+export const HELD_MS_MAX = 1_000;
+
+/** After so much time without a leader nobody waits any more: elections take less, maintenance takes longer. */
+export const HOLDING_MS_MAX = 3_000;
+
+/** Bytes of proposals that are not committed, and bytes for the leader that the network has not taken, before reading stops. */
+export const UNREPLICATED_BYTES_MAX = 32 * 1024 * 1024;
+
+/** A server shows what it has, where that is allowed, after at least so much time without a leader. */
+export const READ_ONLY_AFTER_MS_MIN = 2_000;

@@ -133,13 +133,44 @@ export const countedMetrics = defineMetrics({
 /** Of an ensemble: there for the dashboards, 0 as long as a server is alone. */
 export const ensembleMetrics = defineMetrics({
   looking_count: { kind: 'counter', help: 'Times it looked for a leader.' },
-  election_time: { kind: 'summary', quantiles: basic, help: 'Elections.' },
+  election_time: { kind: 'summary', quantiles: basic, help: 'Times without a leader.' },
   diff_count: { kind: 'counter', help: 'Followers brought up by transactions.' },
   snap_count: { kind: 'counter', help: 'Followers brought up by a snapshot.' },
   learner_proposal_received_count: { kind: 'counter', help: 'Proposals from a leader.' },
   learner_commit_received_count: { kind: 'counter', help: 'Commits from a leader.' },
   quit_leading_due_to_disloyal_voter: { kind: 'counter', help: 'Leaderships given up.' },
   digest_mismatches_count: { kind: 'counter', help: 'Trees found to differ.' },
+});
+
+/** Of an ensemble alone: a server without others does not have them. */
+export const quorumMetrics = defineMetrics({
+  quorum_size: { kind: 'gauge', help: 'Servers that vote, those of weight 0 included.' },
+  learners: { kind: 'gauge', help: 'Servers that learn from this leader.' },
+  synced_followers: { kind: 'gauge', help: 'Those among them that vote.' },
+  synced_non_voting_followers: { kind: 'gauge', help: 'Those that follow without being members.' },
+  synced_observers: { kind: 'gauge', help: 'Those that observe.' },
+  pending_syncs: { kind: 'gauge', help: 'Always 0: sync takes no place in a queue.' },
+  leader_uptime: { kind: 'gauge', help: 'Since this server leads; 0 when it does not.' },
+  last_proposal_size: { kind: 'gauge', help: 'Bytes of the last transaction; -1: none yet.' },
+  max_proposal_size: { kind: 'gauge', help: 'Bytes of the longest one of this leadership.' },
+  min_proposal_size: { kind: 'gauge', help: 'Bytes of the shortest one.' },
+  odradek_votes_present: {
+    kind: 'gauge',
+    help: 'Weight of the servers that were heard of lately.',
+  },
+  odradek_votes_total: { kind: 'gauge', help: 'Weight of all servers.' },
+  odradek_maintenance: {
+    kind: 'gauge',
+    help: '1 while there are too few votes for anybody to lead, else 0.',
+  },
+  odradek_clients_turned_away_total: {
+    kind: 'counter',
+    help: 'Clients that came while nobody led and were sent elsewhere.',
+  },
+  odradek_unreplicated_bytes: {
+    kind: 'gauge',
+    help: 'Bytes on their way to other servers, or from a learner to its leader.',
+  },
 });
 
 export const ownMetrics = defineMetrics({

@@ -11,7 +11,6 @@ import {
   type Metrics,
   Summary,
 } from '@odradek/runtime';
-import type { SessionTable } from '../core/session/session-table.ts';
 import { counterOf, usedShareOf } from '../core/transaction/number-spaces.ts';
 import type { Tree } from '../core/tree/tree.ts';
 import { each } from '../core/watch/watch-index.ts';
@@ -20,9 +19,16 @@ import type { TransactionLog } from '../storage/types.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { Admission } from './admission.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { EnsembleView } from './ensemble-view.ts';
 import { openFiles } from './host-facts.ts';
-import { ensembleMetrics, gaugeMetrics, ownMetrics, quotaMetrics } from './metrics-table.ts';
-import type { LastZxid } from './outbox.ts';
+import {
+  ensembleMetrics,
+  gaugeMetrics,
+  ownMetrics,
+  quorumMetrics,
+  quotaMetrics,
+} from './metrics-table.ts';
+import type { Roles } from './roles.ts';
 import {
   type ConnectionInfo,
   type DueConnections,
@@ -30,7 +36,9 @@ import {
   type ServerInfo,
   VERSION,
 } from './server-info.ts';
+import type { ServerState } from './server-state.ts';
 import { decimals, type ServerStats } from './server-stats.ts';
+import type { Doorway } from './serving.ts';
 import type { SlowReaders } from './slow-readers.ts';
 
 /** What the original begins with: requests, sessions, warnings. */
@@ -38,22 +46,23 @@ const DEFAULT_TRACE_MASK = 306n;
 
 export interface MonitoredParts {
   readonly clock: Clock;
-  readonly tree: Tree;
-  readonly sessions: SessionTable;
+  readonly state: ServerState;
+  readonly roles: Roles;
+  /** null: a server alone. */
+  readonly ensemble: EnsembleView | null;
   readonly watches: WatchTable<ClientConnection>;
   readonly stats: ServerStats;
   readonly admission: Admission;
   readonly acceptor: Acceptor;
+  readonly doorway: Doorway;
   readonly slowReaders: SlowReaders;
   readonly log: TransactionLog;
-  readonly lastZxid: LastZxid;
   readonly metrics: Metrics;
   readonly disk: Disk;
   readonly startedAtMs: number;
   readonly configuration: ServerInfo['configuration'];
   readonly initialConfiguration: string;
   readonly environment: ServerInfo['environment'];
-  readonly dueSessions: ServerInfo['dueSessions'];
   readonly folderSizes: ServerInfo['folderSizes'];
   readonly lastSnapshot: () => ServerInfo['lastSnapshot'];
 }
@@ -72,7 +81,14 @@ export function monitor(parts: MonitoredParts): Monitoring {
     ...metrics.declare(ownMetrics),
   };
   metrics.declare(ensembleMetrics);
-  const refresh = (): Promise<void> => refreshMeters(parts, meters);
+  const { ensemble } = parts;
+  const quorumMeters = ensemble === null ? null : metrics.declare(quorumMetrics);
+  const refresh = async (): Promise<void> => {
+    if (ensemble !== null && quorumMeters !== null) {
+      refreshQuorum(parts, ensemble, quorumMeters);
+    }
+    await refreshMeters(parts, meters);
+  };
   return { info: serverInfo(parts, refresh), refresh };
 }
 
@@ -81,8 +97,31 @@ type FixedMeters = Meters<typeof gaugeMetrics> &
   Meters<typeof ownMetrics>;
 
 function serverInfo(parts: MonitoredParts, refresh: () => Promise<void>): ServerInfo {
-  const { tree, stats, admission, acceptor, lastZxid, clock } = parts;
+  const { state, roles, ensemble, stats, admission, acceptor, clock } = parts;
   return {
+    get mode() {
+      return roles.mode;
+    },
+    get maintenance() {
+      return ensemble?.maintenance() ?? null;
+    },
+    ensemble,
+    get proposalSizes() {
+      if (roles.mode !== 'leader') return null;
+      const { lastProposalSize: last, minProposalSize: min, maxProposalSize: max } = stats;
+      return { last, min, max };
+    },
+    globalSessions() {
+      if (roles.mode !== 'follower' && roles.mode !== 'observer') return null;
+      return [...state.sessions.all()].map(({ id, timeoutMs }) => [id, timeoutMs] as const);
+    },
+    quorum: () =>
+      ensemble?.describe(roles.mode, roles.sinceMs, clock.now()) ?? {
+        serverId: 0,
+        role: roles.mode,
+        appliedZxid: `0x${state.appliedZxid.toString(16)}`,
+        sinceMs: Math.round(clock.now() - roles.sinceMs),
+      },
     traceMask: DEFAULT_TRACE_MASK,
     get packetsReceived() {
       return stats.packetsReceived;
@@ -105,10 +144,10 @@ function serverInfo(parts: MonitoredParts, refresh: () => Promise<void>): Server
       return { last, min, max };
     },
     get zxid() {
-      return lastZxid.value;
+      return state.appliedZxid;
     },
     get nodeCount() {
-      return tree.nodeCount;
+      return state.tree.nodeCount;
     },
     get uptimeMs() {
       return clock.now() - parts.startedAtMs;
@@ -127,9 +166,10 @@ function serverInfo(parts: MonitoredParts, refresh: () => Promise<void>): Server
     initialConfiguration: parts.initialConfiguration,
     environment: parts.environment,
     watches: () => watchInfo(parts),
-    dueSessions: parts.dueSessions,
+    dueSessions: () => roles.sessions?.due() ?? [],
     dueConnections: () => dueConnections(parts),
-    ephemerals: () => [...tree.ephemeralOwners()].map(([id, paths]) => [id, [...paths]] as const),
+    ephemerals: () =>
+      [...state.tree.ephemeralOwners()].map(([id, paths]) => [id, [...paths]] as const),
     folderSizes: parts.folderSizes,
     resetStats: () => stats.reset(),
   };
@@ -157,12 +197,9 @@ function watchInfo({ watches, acceptor }: MonitoredParts): ReturnType<ServerInfo
 }
 
 /** Connections end with their session, or when they have not made one in time. */
-function dueConnections({
-  acceptor,
-  clock,
-  dueSessions,
-}: MonitoredParts): readonly DueConnections[] {
-  const dueOf = new Map(dueSessions().flatMap(({ atMs, ids }) => ids.map((id) => [id, atMs])));
+function dueConnections({ acceptor, clock, roles }: MonitoredParts): readonly DueConnections[] {
+  const dueSessions = roles.sessions?.due() ?? [];
+  const dueOf = new Map(dueSessions.flatMap(({ atMs, ids }) => ids.map((id) => [id, atMs])));
   const toWallMs = clock.wallTime() - clock.now();
   const byTime = new Map<number, ConnectionInfo[]>();
   for (const connection of acceptor.connections) {
@@ -177,7 +214,8 @@ function dueConnections({
 }
 
 async function refreshMeters(parts: MonitoredParts, meters: FixedMeters): Promise<void> {
-  const { tree, sessions, watches, stats, admission, acceptor, slowReaders, clock } = parts;
+  const { state, watches, stats, admission, acceptor, slowReaders, clock } = parts;
+  const { tree, sessions } = state;
   const files = await openFiles(parts.disk);
   meters.znode_count.set(tree.nodeCount);
   meters.ephemerals_count.set(tree.ephemeralCount);
@@ -200,13 +238,39 @@ async function refreshMeters(parts: MonitoredParts, meters: FixedMeters): Promis
   meters.open_file_descriptor_count.set(files?.count ?? -1);
   meters.max_file_descriptor_count.set(files?.max ?? -1);
   refreshQuotas(tree, meters);
-  meters.odradek_zxid_counter_used_ratio.set(usedShareOf(counterOf(parts.lastZxid.value)));
+  meters.odradek_zxid_counter_used_ratio.set(usedShareOf(counterOf(state.appliedZxid)));
   meters.odradek_sequence_number_max.set(tree.creationCountMax);
   meters.odradek_log_pending_bytes.set(parts.log.pendingBytes);
   meters.odradek_slow_readers.set(slowReaders.count);
   meters.odradek_slow_reader_bytes.set(slowReaders.totalBytes);
   meters.odradek_slow_readers_closed_total.readFrom(() => slowReaders.closedCount);
   meters.odradek_watched_paths.set(watches.pathCount);
+}
+
+function refreshQuorum(
+  { roles, stats, clock, doorway }: MonitoredParts,
+  ensemble: EnsembleView,
+  meters: Meters<typeof quorumMetrics>,
+): void {
+  const status = ensemble.status();
+  const learners = status.learners ?? [];
+  const { voters } = ensemble.rules;
+  const synced = learners.filter(({ isObserver }) => !isObserver);
+  const voting = synced.filter(({ serverId }) => voters.includes(serverId));
+  meters.quorum_size.set(voters.length);
+  meters.learners.set(learners.length);
+  meters.synced_followers.set(voting.length);
+  meters.synced_non_voting_followers.set(synced.length - voting.length);
+  meters.synced_observers.set(learners.length - synced.length);
+  meters.leader_uptime.set(roles.mode === 'leader' ? Math.floor(clock.now() - roles.sinceMs) : 0);
+  meters.last_proposal_size.set(stats.lastProposalSize);
+  meters.max_proposal_size.set(stats.maxProposalSize);
+  meters.min_proposal_size.set(stats.minProposalSize);
+  meters.odradek_votes_present.set(status.presentWeight);
+  meters.odradek_votes_total.set(status.totalWeight);
+  meters.odradek_maintenance.set(ensemble.maintenance() === null ? 0 : 1);
+  meters.odradek_clients_turned_away_total.readFrom(() => doorway.turnedAwayCount);
+  meters.odradek_unreplicated_bytes.set(roles.unreplicatedBytes);
 }
 
 /** Several quotas below one namespace are added up. */
@@ -234,11 +298,15 @@ function refreshQuotas({ quotas }: Tree, meters: FixedMeters): void {
 export const namespaceOf = (path: string): string => path.split('/')[1] ?? '';
 
 /** The fixed block first and in the original's order: agents and dashboards know it. */
-function monitored({ metrics, stats }: MonitoredParts): readonly Named[] {
-  const fixed = fixedBlock
+function monitored({ metrics, stats, roles, ensemble }: MonitoredParts): readonly Named[] {
+  const mode = roles.mode ?? 'looking';
+  const inEnsemble = ensemble === null ? [] : ['quorum_size', ...linesOf(mode)];
+  const fixed = [...fixedBlock, ...inEnsemble]
     .map((name): Named | null => {
       if (name === 'version') return [name, VERSION];
-      if (name === 'server_state') return [name, 'standalone'];
+      if (name === 'server_state') return [name, mode];
+      if (name === 'peer_state') return ensemble === null ? null : [name, peerStates[mode] ?? mode];
+      if (name === 'followers') return [name, metrics.valueOf('synced_followers') ?? 0];
       if (name === 'avg_latency') return [name, stats.latency.average];
       if (name === 'connection_drop_probability') return [name, '0.0'];
       const value = metrics.valueOf(name);
@@ -251,6 +319,7 @@ function monitored({ metrics, stats }: MonitoredParts): readonly Named[] {
 const fixedBlock = [
   'version',
   'server_state',
+  'peer_state',
   'ephemerals_count',
   'num_alive_connections',
   'avg_latency',
@@ -277,8 +346,35 @@ const fixedBlock = [
   'non_mtls_local_conn_count',
 ] as const;
 
+/** As the original names its states. */
+const peerStates: Readonly<Record<string, string>> = {
+  leader: 'leading - broadcast',
+  follower: 'following - broadcast',
+  observer: 'observing - broadcast',
+};
+
+const leaderLines = [
+  'learners',
+  'followers',
+  'synced_followers',
+  'synced_non_voting_followers',
+  'synced_observers',
+  'pending_syncs',
+  'leader_uptime',
+  'last_proposal_size',
+  'max_proposal_size',
+  'min_proposal_size',
+] as const;
+
+function linesOf(mode: string): readonly string[] {
+  if (mode === 'leader') return leaderLines;
+  return mode === 'follower' ? ['synced_observers'] : [];
+}
+
 const alreadyShown: ReadonlySet<string> = new Set<string>([
   ...fixedBlock,
+  ...leaderLines,
+  'quorum_size',
   ...Object.keys(gaugeMetrics),
 ]);
 

@@ -5,7 +5,7 @@
 import type { Reader } from '@odradek/protocol';
 import type { Applied } from '../core/transaction/apply.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
-import type { Waiter } from './write-path.ts';
+import type { Waiter } from './server-state.ts';
 
 export interface Queued {
   readonly xid: number;

@@ -1,7 +1,9 @@
 /**
  * What the four-letter words and the admin pages are answered from.
  */
+import type { Json } from './admin/pretty-json.ts';
 import type { ConnectionStats } from './connection-stats.ts';
+import type { EnsembleView } from './ensemble-view.ts';
 import type { LatencyStats } from './server-stats.ts';
 
 /** Clients and agents switch on this: it says which ZooKeeper we answer like. */
@@ -43,7 +45,29 @@ export type Value = string | number | bigint | boolean | null;
 /** A line of `mntr`, `conf` or `envi`. */
 export type Named<Type extends Value = string | number> = readonly [name: string, value: Type];
 
+/** What a server is to its clients. */
+export type Mode = 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
+
+/** Sizes of records in bytes; -1 until there was one. */
+export interface ProposalSizes {
+  readonly last: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface ServerInfo {
+  /** null: nobody is served. */
+  readonly mode: Mode | null;
+  /** `maintenance: 3 of 7 votes` when that is why; else null. */
+  readonly maintenance: string | null;
+  /** null: a server alone. */
+  readonly ensemble: EnsembleView | null;
+  /** Of the present leadership; null when not leading. */
+  readonly proposalSizes: ProposalSizes | null;
+  /** What a learner knows of sessions whose silence the leader judges; null where it is judged here. */
+  globalSessions(): readonly (readonly [id: bigint, timeoutMs: number])[] | null;
+  /** The ensemble as JSON. */
+  quorum(): Readonly<Record<string, Json>>;
   readonly packetsReceived: number;
   readonly packetsSent: number;
   readonly latency: LatencyStats;

@@ -68,6 +68,10 @@ export class ServerStats {
   staleSessionsExpired = 0;
   proposals = 0;
   commits = 0;
+  /** Of records since this server leads, in bytes; -1: there was none. */
+  lastProposalSize = -1;
+  minProposalSize = -1;
+  maxProposalSize = -1;
   /** Syncs of the log that took longer than the configured threshold. */
   slowSyncs = 0;
   /** -1 until there was one. */
@@ -96,6 +100,21 @@ export class ServerStats {
     meters.prep_processor_request_queued.readFrom(() => this.proposals);
     meters.sync_processor_request_queued.readFrom(() => this.proposals);
     meters.commit_count.readFrom(() => this.commits);
+  }
+
+  proposed(sizeBytes: number): void {
+    this.lastProposalSize = sizeBytes;
+    if (sizeBytes > this.maxProposalSize) this.maxProposalSize = sizeBytes;
+    if (this.minProposalSize === -1 || sizeBytes < this.minProposalSize) {
+      this.minProposalSize = sizeBytes;
+    }
+  }
+
+  /** Another leadership begins. */
+  resetProposals(): void {
+    this.lastProposalSize = -1;
+    this.minProposalSize = -1;
+    this.maxProposalSize = -1;
   }
 
   sent(sizeBytes: number): void {

@@ -1,5 +1,5 @@
 /**
- * The one way of a write: prepare, propose, commit, apply, reply.
+ * The way of a write on the server that decides: prepare, propose, commit, apply, reply.
  *
  *   submit     checked against the tree and all outstanding changes, given its zxid, made a record
  *   propose    handed to the replication; many proposals are on their way at once
@@ -7,27 +7,38 @@
  *   apply      changed in the tree, watches told
  *   complete   whoever asked is told; a reply never carries a zxid that is not applied
  *
- * Everything that changes state comes through here, the openings and endings of sessions included.
- * What "enough disks" means is the replication's affair: alone it is our own.
+ * Everything that changes state comes through here, the openings and endings of sessions included, and
+ * on a leader also what clients of other servers ask for. What "enough disks" means is the
+ * replication's affair: alone it is our own. How a learner's writes come here: forwarded-writes.ts.
  */
-import type { Clock } from '@odradek/runtime';
-import { InvariantViolation } from '@odradek/runtime';
+import { zookeeperErrorCodes } from '@odradek/protocol';
+import { type Clock, InvariantViolation } from '@odradek/runtime';
 import { Fifo } from '../core/fifo.ts';
-import type { SessionTable } from '../core/session/session-table.ts';
-import { type Applied, apply, type MutationListener } from '../core/transaction/apply.ts';
+import { membersOfRecord } from '../core/transaction/members.ts';
 import { nextZxid } from '../core/transaction/number-spaces.ts';
 import type { Preparer, Requester } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
-import type { Tree } from '../core/tree/tree.ts';
-import type { LastZxid } from './outbox.ts';
+import type { LogEntry, Origin } from '../replica/types.ts';
 import { encodeRecord } from './record-codec.ts';
+import type { Expected, ServerState, Stint, Waiter } from './server-state.ts';
 import type { ServerStats } from './server-stats.ts';
 
 /** Makes a proposal durable on as many servers as it takes. */
 export interface Replication {
-  /** @param committed called in order of proposing, never from within this call */
-  propose(record: Uint8Array, zxid: bigint, committed: () => void): void;
+  /**
+   * @param committed to be called in order of proposing, never from within this call, by a replication
+   *   that does not hand committed entries to `ServerState.apply` itself
+   * @param origin whose client asked; null: our own
+   * @param ensembleText the members from this transaction on; null: they stay
+   */
+  propose(
+    record: Uint8Array,
+    zxid: bigint,
+    committed: () => void,
+    origin: Origin | null,
+    ensembleText: string | null,
+  ): void;
   /**
    * Asks whether this server has applied everything that anybody was told of before this call. Alone
    * it always has; in an ensemble it takes a word from a quorum.
@@ -36,82 +47,122 @@ export interface Replication {
   confirm(confirmed: () => void): void;
 }
 
-/** Who waits for a transaction. */
-export interface Waiter {
-  /** The transaction is applied and is the last one that was. */
-  complete(record: TransactionRecord, applied: Applied): void;
+/** A client's request as it came. */
+export interface RequestBytes {
+  readonly opCode: number;
+  readonly body: Buffer;
 }
 
-/** Hears of every applied transaction, after the one who waits for it. */
-export type AppliedListener = (record: TransactionRecord) => void;
+/** Where writes of this server's clients go. */
+export interface Writes {
+  /** Whether `submit` needs the bytes of what clients ask for. */
+  readonly wantsBytes: boolean;
+  /** Writes that are on their way. */
+  readonly pendingCount: number;
+  /**
+   * Starts a write on its way.
+   * @param waiter called back later, never from within this call
+   * @param bytes of a client's request; null where they are not wanted or there are none
+   */
+  submit(
+    request: WriteRequest,
+    requester: Requester,
+    waiter: Waiter | null,
+    bytes: RequestBytes | null,
+  ): void;
+  /** Calls back, in the order of asking, once everything that anybody was told of before is applied here. */
+  confirm(confirmed: () => void): void;
+}
+
+/** Which server's clients may write in a session's name, in an ensemble. */
+export interface Owners {
+  mayWrite(sessionId: bigint, serverId: number): boolean;
+}
 
 export interface WritePathParts {
-  readonly tree: Tree;
-  readonly sessions: SessionTable;
+  readonly state: ServerState;
   readonly preparer: Preparer;
   readonly replication: Replication;
-  readonly mutations: MutationListener;
-  readonly lastZxid: LastZxid;
   readonly clock: Clock;
   readonly stats: ServerStats;
-  readonly onApplied: AppliedListener;
+  readonly serverId: number;
+  /** Proposals go on after this one. */
+  readonly lastZxid: bigint;
+  /** null: there is no other server. */
+  readonly owners: Owners | null;
 }
 
-interface Proposal {
-  readonly record: TransactionRecord;
-  readonly waiter: Waiter | null;
-}
+const sessionMoved: WriteRequest = { kind: 'refused', wire: zookeeperErrorCodes.SESSION_MOVED };
 
-export class WritePath {
+export class WritePath implements Writes, Pick<Stint, 'expected' | 'reached'> {
+  readonly wantsBytes = false;
   readonly #parts: WritePathParts;
   /** Proposed and not committed. */
-  readonly #proposals = new Fifo<Proposal>();
+  readonly #proposals = new Fifo<Expected>();
   #proposedZxid: bigint;
   readonly #committed = (): void => this.#commitNext();
 
-  /** Goes on after the last zxid that was applied. */
   constructor(parts: WritePathParts) {
     this.#parts = parts;
-    this.#proposedZxid = parts.lastZxid.value;
+    this.#proposedZxid = parts.lastZxid;
   }
 
-  /** Proposals that are not committed. */
   get pendingCount(): number {
     return this.#proposals.length;
   }
 
-  /** Calls back once everything that anybody was told of before this call is applied here. */
   confirm(confirmed: () => void): void {
     this.#parts.replication.confirm(confirmed);
   }
 
-  /** Starts a write on its way. `waiter` is called back later, never from within this call. */
   submit(request: WriteRequest, requester: Requester, waiter: Waiter | null): void {
-    const { preparer, clock, replication, stats } = this.#parts;
+    this.#propose(request, requester, waiter, null);
+  }
+
+  /** Starts a write of another server's client; that server waits for it by its origin. */
+  submitFor(origin: Origin, request: WriteRequest, requester: Requester): void {
+    this.#propose(request, requester, null, origin);
+  }
+
+  expected(entry: LogEntry): Expected | null {
+    const proposal = this.#proposals.peek();
+    if (proposal?.record.zxid !== entry.zxid) return null;
+    this.#proposals.shift();
+    return proposal;
+  }
+
+  reached({ zxid, sessionId, change }: TransactionRecord): void {
+    const { preparer } = this.#parts;
+    preparer.applied(zxid);
+    if (change.kind === 'closeSession') preparer.closed(sessionId);
+    else if (change.kind === 'createSession') preparer.opened(sessionId);
+  }
+
+  #propose(
+    asked: WriteRequest,
+    requester: Requester,
+    waiter: Waiter | null,
+    origin: Origin | null,
+  ): void {
+    const { preparer, clock, replication, stats, owners, serverId } = this.#parts;
+    const { sessionId } = requester;
+    const isOwner = owners === null || owners.mayWrite(sessionId, origin?.serverId ?? serverId);
     const zxid = nextZxid(this.#proposedZxid);
-    const change = preparer.prepare(request, requester, zxid);
-    const record = { zxid, timeMs: clock.wallTime(), sessionId: requester.sessionId, change };
+    const change = preparer.prepare(isOwner ? asked : sessionMoved, requester, zxid);
+    const record = { zxid, timeMs: clock.wallTime(), sessionId, change };
     this.#proposedZxid = zxid;
     this.#proposals.push({ record, waiter });
     stats.proposals += 1;
-    replication.propose(encodeRecord(record), zxid, this.#committed);
+    const isAboutMembers = asked.kind === 'reconfig' || asked.kind === 'adoptMembers';
+    const ensembleText = isAboutMembers ? membersOfRecord(record) : null;
+    const bytes = encodeRecord(record);
+    stats.proposed(bytes.length);
+    replication.propose(bytes, zxid, this.#committed, origin, ensembleText);
   }
 
   #commitNext(): void {
     const proposal = this.#proposals.shift();
     if (proposal === undefined) throw new InvariantViolation('a commit has its proposal');
-    this.#apply(proposal);
-  }
-
-  #apply({ record, waiter }: Proposal): void {
-    const { tree, sessions, mutations, lastZxid, preparer, stats, onApplied } = this.#parts;
-    // Notifications carry the zxid of what they tell of, so it is set before the watches fire.
-    lastZxid.set(record.zxid);
-    const applied = apply(record, tree, sessions, mutations);
-    preparer.applied(record.zxid);
-    if (record.change.kind === 'closeSession') preparer.closed(record.sessionId);
-    stats.commits += 1;
-    waiter?.complete(record, applied);
-    onApplied(record);
+    this.#parts.state.perform(proposal.record, proposal.waiter);
   }
 }

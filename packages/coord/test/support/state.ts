@@ -30,6 +30,7 @@ export class State {
       schemes: basicSchemes,
       enforceQuota: false,
       reconfigEnabled: false,
+      membership: null,
       notices: { quotaExceeded() {}, sequenceReached() {} },
       ...options,
     });

@@ -17,6 +17,8 @@ export interface Lease {
   timeoutMs: number;
   /** Monotonic. */
   heardAtMs: number;
+  /** The server whose clients may write in its name; 0: whoever does so first. */
+  ownerId: number;
 }
 
 interface PlacedLease extends Lease {
@@ -50,7 +52,7 @@ export class SessionExpiry implements Machine<Tick, ExpiryEffect> {
       this.#place(known);
       return known;
     }
-    const lease = { sessionId, timeoutMs, heardAtMs: now, dueMs: 0 };
+    const lease = { sessionId, timeoutMs, heardAtMs: now, ownerId: 0, dueMs: 0 };
     this.#leases.set(sessionId, lease);
     this.#place(lease);
     return lease;
@@ -62,6 +64,17 @@ export class SessionExpiry implements Machine<Tick, ExpiryEffect> {
     if (lease === undefined) return;
     this.#leases.delete(sessionId);
     this.#take(lease);
+  }
+
+  /** Nobody is watched any more. */
+  clear(): void {
+    this.#leases.clear();
+    this.#buckets.clear();
+  }
+
+  /** undefined for a session that is not watched. */
+  leaseOf(sessionId: bigint): Lease | undefined {
+    return this.#leases.get(sessionId);
   }
 
   /** As it is at present; undefined for a session that is not watched. */

@@ -53,6 +53,20 @@ export class SessionTable {
     this.#byId.delete(id);
   }
 
+  /** Everything that transactions made is about to be made anew. */
+  forgetGlobal(): void {
+    this.#byId.clear();
+  }
+
+  /** Sessions that only this server knows. */
+  allLocal(): IterableIterator<StoredSession> {
+    return this.#local.values();
+  }
+
+  isGlobal(id: bigint): boolean {
+    return this.#byId.has(id);
+  }
+
   has(id: bigint): boolean {
     return this.#byId.has(id) || this.#local.has(id);
   }

@@ -20,7 +20,8 @@ import {
 } from '../tree/acl.ts';
 import { CONTAINER_OWNER, kindOfOwner, TTL_MS_MAX, ttlOwner } from '../tree/node.ts';
 import { isAddressable, isValidPath, parentOf, sequenceSuffix } from '../tree/path.ts';
-import { isSystemPath, type Tree } from '../tree/tree.ts';
+import { CONFIG_PATH, isSystemPath, type Tree } from '../tree/tree.ts';
+import { withVersion } from './members.ts';
 import { milestoneOf, nextVersion, type SequenceMilestone } from './number-spaces.ts';
 import { type NodeView, Outstanding } from './outstanding.ts';
 import { type QuotaExcess, QuotaLedger } from './quota-ledger.ts';
@@ -32,7 +33,20 @@ export interface Requester {
   /** 0 for the server itself. */
   readonly sessionId: bigint;
   readonly identities: readonly Identity[];
+  /** Only the server that its client is connected to knows the session, and vouches for it. */
+  readonly isLocal?: boolean;
 }
+
+/** Decides changes of the ensemble's members. */
+export interface MembershipRules {
+  /**
+   * Everything but whether the requester may do it.
+   * @returns the text of the new members, its version being `zxid`; or an error code
+   */
+  decide(request: ReconfigRequest, zxid: bigint): string | number;
+}
+
+export type ReconfigRequest = Extract<WriteRequest, { kind: 'reconfig' }>;
 
 export interface PrepareOptions {
   /** Grants everybody everything; lists are still checked for form. */
@@ -45,6 +59,8 @@ export interface PrepareOptions {
   readonly reconfigEnabled: boolean;
   /** Whether writes beyond a hard quota are refused. */
   readonly enforceQuota: boolean;
+  /** null: a server alone, which has no members to change. */
+  readonly membership: MembershipRules | null;
   readonly notices: Notices;
 }
 
@@ -65,6 +81,8 @@ export class Preparer {
   readonly #options: PrepareOptions;
   /** Sessions whose end is prepared: they may not write any more. */
   readonly #closing = new Set<bigint>();
+  /** Sessions whose beginning is prepared: they may write already. */
+  readonly #opening = new Set<bigint>();
 
   constructor(tree: Tree, sessions: SessionTable, options: PrepareOptions) {
     this.#outstanding = new Outstanding(tree);
@@ -91,6 +109,11 @@ export class Preparer {
     this.#quotas.applied(zxid);
   }
 
+  /** The beginning of this session was applied. */
+  opened(sessionId: bigint): void {
+    this.#opening.delete(sessionId);
+  }
+
   /** The end of this session was applied. */
   closed(sessionId: bigint): void {
     this.#closing.delete(sessionId);
@@ -110,11 +133,15 @@ export class Preparer {
     const { sessionId } = requester;
     if (request.kind === 'createSession') {
       const { timeoutMs, password } = request;
+      this.#opening.add(sessionId);
       return { kind: 'createSession', timeoutMs, password };
     }
     if (request.kind === 'reap') return this.#reap(request.path, zxid);
+    if (request.kind === 'adoptMembers') {
+      return this.#setMembers(withVersion(request.text, zxid), zxid);
+    }
     // A session ends once; and what comes behind its end has no session any more.
-    if (!this.#sessions.has(sessionId) || this.#closing.has(sessionId)) {
+    if (!this.#isOpen(requester) || this.#closing.has(sessionId)) {
       return errorCodes.SESSION_EXPIRED;
     }
     switch (request.kind) {
@@ -125,13 +152,35 @@ export class Preparer {
       case 'refused':
         return request.wire;
       case 'reconfig':
-        // A server alone has no members to change, as the original says of its standalone mode.
-        return this.#options.reconfigEnabled
-          ? errorCodes.UNIMPLEMENTED
-          : errorCodes.RECONFIG_DISABLED;
+        return this.#reconfig(request, requester, zxid);
       default:
         return this.#operation(request, requester, zxid, false);
     }
+  }
+
+  #isOpen({ sessionId, isLocal }: Requester): boolean {
+    return this.#sessions.has(sessionId) || isLocal === true || this.#opening.has(sessionId);
+  }
+
+  #reconfig(request: ReconfigRequest, requester: Requester, zxid: bigint): Change | number {
+    const { reconfigEnabled, membership } = this.#options;
+    if (!reconfigEnabled) return errorCodes.RECONFIG_DISABLED;
+    if (membership === null) return errorCodes.UNIMPLEMENTED;
+    const node = this.#outstanding.find(CONFIG_PATH);
+    if (node === undefined) return errorCodes.NO_NODE;
+    const text = membership.decide(request, zxid);
+    if (typeof text === 'number') return text;
+    if (!this.#mayDo(node, permission.write, requester)) return errorCodes.NO_AUTH;
+    return this.#setMembers(text, zxid);
+  }
+
+  #setMembers(text: string, zxid: bigint): Change | number {
+    const node = this.#outstanding.find(CONFIG_PATH);
+    if (node === undefined) return errorCodes.NO_NODE;
+    const data = Buffer.from(text);
+    const version = nextVersion(node.version);
+    this.#outstanding.put(CONFIG_PATH, { ...viewOf(node), version, dataLength: data.length }, zxid);
+    return { kind: 'setData', path: CONFIG_PATH, data, version };
   }
 
   #operation(

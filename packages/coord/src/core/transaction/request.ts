@@ -48,6 +48,8 @@ export type WriteRequest =
       /** The configuration it was made for; -1: whichever. */
       readonly curConfigId: bigint;
     }
+  /** A leader's own: the members that it goes by become known to the log. */
+  | { readonly kind: 'adoptMembers'; readonly text: string }
   /** The server's own: removes a container or TTL node that has outlived its use. */
   | { readonly kind: 'reap'; readonly path: string }
   /** Refused before anything was looked at (a body that could not be read), but in its place in the order. */

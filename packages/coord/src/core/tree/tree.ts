@@ -16,8 +16,11 @@ import { Quotas } from './quota.ts';
 
 const ROOT = '/';
 
+/** Tells the members of the ensemble. */
+export const CONFIG_PATH = '/zookeeper/config';
+
 /** Nodes that are there on a fresh server and cannot be deleted. */
-export const systemPaths = ['/zookeeper', '/zookeeper/quota', '/zookeeper/config'] as const;
+export const systemPaths = ['/zookeeper', '/zookeeper/quota', CONFIG_PATH] as const;
 
 const undeletable: ReadonlySet<string> = new Set([ROOT, ...systemPaths]);
 
@@ -61,11 +64,11 @@ export class Tree {
     this.#nodes.set('', root);
     this.#dataSizeBytes = ROOT.length;
     for (const path of systemPaths) {
-      const entries = path === '/zookeeper/config' ? configEntries : openEntries;
+      const entries = path === CONFIG_PATH ? configEntries : openEntries;
       const node = new Node(path, Buffer.alloc(0), this.#acls.acquire(entries), 0n, 0n, 0);
       this.#insert(node, this.get(parentOf(path)));
     }
-    const config = this.get('/zookeeper/config');
+    const config = this.get(CONFIG_PATH);
     if (config !== undefined) config.aversion = -1;
   }
 

@@ -4,10 +4,14 @@
  * Not here: taking and loading snapshots over HTTP, which `odradek coord-backup` and `coord-restore`
  * do; those two commands say so.
  */
+import { participantsOf } from '../../core/quorum/ensemble.ts';
+import { counterOf, epochOf } from '../../core/transaction/number-spaces.ts';
+import type { EnsembleView } from '../ensemble-view.ts';
 import {
   bySession,
   type ConnectionInfo,
   type Named,
+  type ProposalSizes,
   type ServerInfo,
   VERSION,
 } from '../server-info.ts';
@@ -101,7 +105,7 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   is_read_only: {
     aliases: ['isro'],
     doc: 'Whether the server refuses writes.',
-    answer: async () => fine({ read_only: false }),
+    answer: async ({ mode }) => fine({ read_only: mode === 'read-only' }),
   },
   last_snapshot: {
     aliases: ['lsnp'],
@@ -112,7 +116,13 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   leader: {
     aliases: ['lead'],
     doc: 'Who leads; an error for a server alone, as in the original.',
-    answer: async () => failed('server is not initialized'),
+    answer: async ({ ensemble }) => {
+      if (ensemble === null) return failed('server is not initialized');
+      const { leaderId, serverId } = ensemble.status();
+      if (leaderId === null) return failed('server is not initialized');
+      const host = ensemble.ensemble.servers.get(leaderId)?.addresses[0]?.host ?? '';
+      return fine({ is_leader: leaderId === serverId, leader_id: leaderId, leader_ip: host });
+    },
   },
   monitor: {
     aliases: ['mntr'],
@@ -121,13 +131,28 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   },
   observer_connection_stat_reset: {
     aliases: ['orst'],
-    doc: 'Forgets the counts of observers; there are none.',
+    doc: 'Forgets the counts of observers; none are kept.',
     answer: async () => fine(),
   },
   observers: {
     aliases: ['obsr'],
-    doc: 'Observers; there are none.',
-    answer: async () => fine({ synced_observers: 0, observers: [] }),
+    doc: 'Observers that this leader has.',
+    answer: async ({ ensemble }) => {
+      const learners = ensemble?.status().learners ?? [];
+      const observers = learners.filter(({ isObserver }) => isObserver);
+      return fine({
+        synced_observers: observers.length,
+        observers: observers.map(({ serverId, acknowledgedZxid }) => ({
+          sid: serverId,
+          last_zxid: acknowledgedZxid,
+        })),
+      });
+    },
+  },
+  quorum: {
+    aliases: ['quor'],
+    doc: 'The ensemble as this server sees it: who leads, epochs, zxids, votes. Ours.',
+    answer: async (info) => fine(info.quorum()),
   },
   restore: {
     aliases: ['rest'],
@@ -177,8 +202,9 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   },
   voting_view: {
     aliases: [],
-    doc: 'The members of the ensemble; there is none.',
-    answer: async () => fine({ current_config: {} }),
+    doc: 'The members of the ensemble that vote; none for a server alone.',
+    answer: async ({ ensemble }) =>
+      fine({ current_config: ensemble === null ? {} : votingView(ensemble) }),
   },
   watch_summary: {
     aliases: ['wchs'],
@@ -211,9 +237,37 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   zabstate: {
     aliases: [],
     doc: 'The state of the replication; empty for a server alone, as in the original.',
-    answer: async () => fine({ voting: false, zabstate: '' }),
+    answer: async (info) => fine(zabState(info)),
   },
 };
+
+function votingView({ ensemble }: EnsembleView): Record<string, Json> {
+  return Object.fromEntries(
+    participantsOf(ensemble).map(({ id, addresses, clientAddress, role }) => [
+      String(id),
+      {
+        server_addresses: addresses.map(({ host, quorumPort }) => `${host}:${quorumPort}`),
+        election_addresses: addresses.map(({ host, electionPort }) => `${host}:${electionPort}`),
+        client_address: clientAddress === null ? '' : `${clientAddress.host}:${clientAddress.port}`,
+        learner_type: role.toUpperCase(),
+      },
+    ]),
+  );
+}
+
+function zabState({ ensemble, zxid }: ServerInfo): Record<string, Json> {
+  if (ensemble === null) return { voting: false, zabstate: '' };
+  const { serverId, leaderId, role } = ensemble.status();
+  return {
+    myid: serverId,
+    is_leader: leaderId === serverId,
+    voting: ensemble.rules.voters.includes(serverId),
+    last_zxid: `0x${zxid.toString(16)}`,
+    zab_epoch: epochOf(zxid),
+    zab_counter: counterOf(zxid),
+    zabstate: role === 'looking' ? 'election' : 'broadcast',
+  };
+}
 
 const primaryNames = new Map<string, string>(
   Object.entries(adminCommands).flatMap(([name, { aliases }]) =>
@@ -251,13 +305,24 @@ const configurationKeys = [
   ['client_port_listen_backlog', 'clientPortListenBacklog'],
 ] as const;
 
+/** The same of a server in an ensemble. */
+const ensembleKeys = [
+  ['init_limit', 'initLimit'],
+  ['sync_limit', 'syncLimit'],
+  ['election_alg', 'electionAlg'],
+  ['election_port', 'electionPort'],
+  ['quorum_port', 'quorumPort'],
+  ['peer_type', 'peerType'],
+] as const;
+
 function configuration(
   lines: readonly (readonly [string, string | number])[],
 ): Record<string, Json> {
   const values = new Map(lines);
-  return Object.fromEntries(
-    configurationKeys.map(([key, name]) => [key, values.get(name) ?? null]),
-  );
+  const keys = values.has('quorumPort')
+    ? [...configurationKeys, ...ensembleKeys]
+    : configurationKeys;
+  return Object.fromEntries(keys.map(([key, name]) => [key, values.get(name) ?? null]));
 }
 
 async function serverStats(info: ServerInfo): Promise<Record<string, Json>> {
@@ -270,7 +335,7 @@ async function serverStats(info: ServerInfo): Promise<Record<string, Json>> {
   };
   return {
     version: VERSION,
-    read_only: false,
+    read_only: info.mode === 'read-only',
     server_stats: {
       packets_sent: info.packetsSent,
       packets_received: info.packetsReceived,
@@ -281,7 +346,7 @@ async function serverStats(info: ServerInfo): Promise<Record<string, Json>> {
       log_dir_size: logBytes,
       last_processed_zxid: info.zxid,
       outstanding_requests: info.outstandingCount,
-      server_state: 'standalone',
+      server_state: info.mode ?? 'looking',
       avg_latency: latency.averageMs,
       max_latency: latency.maxMs,
       min_latency: latency.minMs,
@@ -292,9 +357,16 @@ async function serverStats(info: ServerInfo): Promise<Record<string, Json>> {
       non_mtlslocal_conn_count: 0,
     },
     client_response: clientResponse,
+    ...(info.proposalSizes === null ? {} : { proposal_stats: proposalStats(info.proposalSizes) }),
     node_count: info.nodeCount,
   };
 }
+
+const proposalStats = ({ last, min, max }: ProposalSizes): Record<string, Json> => ({
+  last_buffer_size: last,
+  min_buffer_size: min,
+  max_buffer_size: max,
+});
 
 type Shown = (connection: ConnectionInfo) => Readonly<Record<string, Json>>;
 
