@@ -62,9 +62,9 @@ export const ensembleKeys = defineConfig({
   },
   'fastleader.maxNotificationInterval': {
     type: 'int',
-    default: 60_000,
+    default: 3_000,
     validate: between(1, INT_MAX),
-    doc: 'The longest such time, in ms.',
+    doc: 'The longest such time, in ms. The original takes 60000.',
   },
   'readonlymode.enabled': {
     type: 'boolean',

@@ -107,7 +107,7 @@ export const zooCfg = defineConfig({
   },
   '4lw.commands.whitelist': {
     type: 'list',
-    default: ['ruok', 'srvr', 'stat', 'mntr', 'conf', 'isro'],
+    default: ['ruok', 'srvr', 'stat', 'mntr', 'conf', 'isro', 'quor'],
     doc: 'Four-letter words that are answered; * for all. The original answers only srvr by default.',
   },
   snapCount: {

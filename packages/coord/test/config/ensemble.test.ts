@@ -27,7 +27,7 @@ test('times are in ms, with defaults where the original has none', () => {
     connectToLeaderMs: 20_000,
     connectMs: 5_000,
     notificationMs: 200,
-    notificationMsMax: 60_000,
+    notificationMsMax: 3_000,
     listenOnAllAddresses: false,
     readOnlyMode: false,
     trustEmptyDisk: false,

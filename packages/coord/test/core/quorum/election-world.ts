@@ -215,8 +215,7 @@ export class ElectionWorld {
     if (effect.kind === 'decided') {
       this.#requireQuorum(server, effect.vote);
       server.leaderId = effect.vote.leaderId;
-      server.decidedAtMs = this.nowMs;
-      this.#after(PATIENCE_MS, () => this.#reconsider(server));
+      this.#lookAfter(server);
       return;
     }
     const { to, notification } = effect;
@@ -252,11 +251,16 @@ export class ElectionWorld {
     }
   }
 
-  /** What replication finds out: there is no leader there, or there are no followers. */
+  /** What replication finds out sooner or later: there is no leader there, or there are no followers. */
   #reconsider(server: Server): void {
     if (!server.isUp || server.leaderId === null) return;
-    if (this.nowMs - server.decidedAtMs < PATIENCE_MS && this.#isLed(server)) return;
     if (!this.#isLed(server)) this.#look(server);
+    else if (this.nowMs - server.decidedAtMs >= PATIENCE_MS) this.#lookAfter(server);
+  }
+
+  #lookAfter(server: Server): void {
+    server.decidedAtMs = this.nowMs;
+    this.#after(PATIENCE_MS, () => this.#reconsider(server));
   }
 
   #isLed(server: Server): boolean {

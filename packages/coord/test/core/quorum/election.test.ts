@@ -153,7 +153,7 @@ test('whoever can talk settles, for every ensemble, over a network that loses, d
         expect(world.runUntil(() => world.leaderOf(all) !== null, 60_000)).not.toBeNull();
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });
 
