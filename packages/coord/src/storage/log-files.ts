@@ -30,6 +30,7 @@ const hex = (zxid: bigint): string => `0x${zxid.toString(16)}`;
 
 /**
  * Reads and checks all log files that hold records after `snapshotZxid`.
+ * @param endZxid a record that is in the files: what is behind it may be on its way, and is not looked at; null: all
  * @returns the files in order; empty when there are none
  * @throws StorageDamaged for a bad record that was synced once, or a gap
  */
@@ -37,6 +38,7 @@ export async function scanLogs(
   disk: Disk,
   files: readonly StorageFile[],
   snapshotZxid: bigint,
+  endZxid: bigint | null = null,
 ): Promise<readonly ScannedLog[]> {
   const headers = await Promise.all(files.map((file) => headerOf(disk, file)));
   let first = headers.findLastIndex(({ previousZxid }) => previousZxid <= snapshotZxid);
@@ -56,7 +58,9 @@ export async function scanLogs(
     const file = files[first];
     const header = headers[first];
     if (file === undefined || header === undefined) break;
-    scanned.push(await scanLog(disk, file, header, headers[first + 1] ?? null, snapshotZxid));
+    scanned.push(
+      await scanLog(disk, file, header, headers[first + 1] ?? null, snapshotZxid, endZxid),
+    );
   }
   return scanned;
 }
@@ -82,6 +86,7 @@ export async function scanLog(
   header: FileHeader,
   next: FileHeader | null,
   snapshotZxid: bigint,
+  endZxid: bigint | null = null,
 ): Promise<ScannedLog> {
   const file = await disk.open(path, 'read');
   try {
@@ -99,8 +104,10 @@ export async function scanLog(
       if (record.zxid <= snapshotZxid) continue;
       newRecords++;
       newBytes += record.payload.byteLength;
+      if (record.zxid === endZxid) break;
     }
-    if (await wasSynced(window, endPosition, header.salt)) {
+    const isEnd = endZxid !== null && lastZxid >= endZxid;
+    if (!isEnd && (await wasSynced(window, endPosition, header.salt))) {
       throw new StorageDamaged(
         path,
         endPosition,
@@ -127,7 +134,7 @@ export async function scanLog(
       recordCount,
       newRecords,
       newBytes,
-      tornBytes: await writtenBytesFrom(window, endPosition),
+      tornBytes: isEnd ? 0 : await writtenBytesFrom(window, endPosition),
     };
   } finally {
     await file.close();

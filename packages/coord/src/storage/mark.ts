@@ -33,6 +33,8 @@ export function formatMark(mark: StoredMark): string {
     `acceptedEpoch=${mark.acceptedEpoch}`,
     `currentEpoch=${mark.currentEpoch}`,
     `fence=${mark.fence}`,
+    `metFence=${mark.metFence}`,
+    `forcedMembers=${JSON.stringify(mark.forcedMembers)}`,
     `isNew=${mark.isNew}`,
     '',
   ].join('\n');
@@ -60,19 +62,39 @@ function parseMark(text: string): StoredMark | null {
   const checked = /^([\s\S]*\n)crc32c=([0-9a-f]{8})\n$/.exec(text);
   const [, body = '', checksum] = checked ?? [];
   if (checked === null || checksumOf(body) !== checksum) return null;
-  const lines =
-    /^#.*\nclusterId=([\w-]*)\nacceptedEpoch=(\d+)\ncurrentEpoch=(\d+)\nfence=(\d+)\nisNew=(true|false)\n$/.exec(
-      body,
-    );
-  if (lines === null) return null;
-  const [, clusterId = '', acceptedEpoch, currentEpoch, fence, isNew] = lines;
+  const [, ...lines] = body.trimEnd().split('\n');
+  const values = FIELDS.map(([name, pattern], index) => {
+    const [key, ...rest] = lines[index]?.split('=') ?? [];
+    const value = rest.join('=');
+    return key === name && pattern.test(value) ? value : null;
+  });
+  if (lines.length !== FIELDS.length || values.includes(null)) return null;
+  const [clusterId, acceptedEpoch, currentEpoch, fence, metFence, forcedMembers, isNew] = values;
   return {
-    clusterId: clusterId === '' ? null : clusterId,
+    clusterId: clusterId === '' ? null : (clusterId ?? null),
     acceptedEpoch: Number(acceptedEpoch),
     currentEpoch: Number(currentEpoch),
     fence: Number(fence),
+    metFence: Number(metFence),
+    forcedMembers: textOf(forcedMembers ?? 'null'),
     isNew: isNew === 'true',
   };
+}
+
+const FIELDS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['clusterId', /^[\w-]*$/],
+  ['acceptedEpoch', /^\d+$/],
+  ['currentEpoch', /^\d+$/],
+  ['fence', /^\d+$/],
+  ['metFence', /^\d+$/],
+  ['forcedMembers', /^(null|"([^"\\]|\\.)*")$/],
+  ['isNew', /^(true|false)$/],
+];
+
+/** @param json of our own making, checked */
+function textOf(json: string): string | null {
+  const value: unknown = JSON.parse(json);
+  return typeof value === 'string' ? value : null;
 }
 
 /**
@@ -100,6 +122,8 @@ export const firstMark = (lastZxid: bigint): EnsembleMark => ({
   acceptedEpoch: epochOf(lastZxid),
   currentEpoch: epochOf(lastZxid),
   fence: 0,
+  metFence: 0,
+  forcedMembers: null,
 });
 
 /**
@@ -140,15 +164,14 @@ export class MarkKeeper {
     const mark = await readMark(disk, dataFolder);
     if (mark !== null) requireMarkUpTo(mark, found.lastZxid, dataFolder);
     const initialize = (await disk.status(initializePath(dataDirectory))) !== null;
-    const { fence, ...first } = firstMark(found.lastZxid);
-    const stored = mark ?? { ...first, fence, isNew: found.isEmpty };
+    const stored = mark ?? { ...firstMark(found.lastZxid), isNew: found.isEmpty };
     const trusted = { ...stored, isNew: stored.isNew && !initialize && !found.autocreate };
     return new MarkKeeper(disk, folders, trusted, initialize);
   }
 
   get mark(): EnsembleMark {
-    const { clusterId, acceptedEpoch, currentEpoch, fence } = this.#stored;
-    return { clusterId, acceptedEpoch, currentEpoch, fence };
+    const { isNew: _, ...mark } = this.#stored;
+    return mark;
   }
 
   get isNew(): boolean {

@@ -43,6 +43,7 @@ export interface StorageFolders {
 /**
  * Reads and checks what a start needs, and changes nothing.
  * @param suits tells whether a snapshot may be used; the newest valid one that may is taken
+ * @param endZxid looks no further than to this one, which is durable; null: to the end
  * @throws StorageDamaged, StorageNotUsable, DiskError
  */
 export async function survey(
@@ -50,6 +51,7 @@ export async function survey(
   { dataFolder, logFolder }: StorageFolders,
   log: Log,
   suits: (snapshot: ValidSnapshot) => boolean = () => true,
+  endZxid: bigint | null = null,
 ): Promise<Survey> {
   const install = await findInstall(disk, dataFolder);
   if (install !== null) {
@@ -58,7 +60,9 @@ export async function survey(
   }
   const snapshot = await newestValidSnapshot(disk, dataFolder, log, suits);
   const snapshotZxid = snapshot?.zxid ?? 0n;
-  const scanned = await scanLogs(disk, await listFiles(disk, logFolder, 'log'), snapshotZxid);
+  const files = await listFiles(disk, logFolder, 'log');
+  const wanted = files.filter(({ zxid }) => endZxid === null || zxid <= endZxid);
+  const scanned = await scanLogs(disk, wanted, snapshotZxid, endZxid);
   const logEnd = scanned.at(-1)?.lastZxid ?? 0n;
   if (snapshot !== null) requireLogUpTo(snapshot, logEnd, logFolder);
   const lastZxid = logEnd > snapshotZxid ? logEnd : snapshotZxid;

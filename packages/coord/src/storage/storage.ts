@@ -25,7 +25,7 @@ import { MarkKeeper } from './mark.ts';
 import { purge } from './purge.ts';
 import { type Recovered, recover, survey } from './recovery.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
-import { entriesOf } from './snapshot-reader.ts';
+import { entriesOf, type ValidSnapshot } from './snapshot-reader.ts';
 import { writeSnapshotFile } from './snapshot-writer.ts';
 import { GroupCommitLog } from './transaction-log.ts';
 import type {
@@ -218,10 +218,12 @@ class DiskStorage implements ReplicatedStorage {
 
   async content(): Promise<StoredContent> {
     this.#checkOpen();
+    const endZxid = this.log.lastZxid;
     await this.log.whenDurable();
     const { disk } = this.#environment;
+    const suits = ({ seal }: ValidSnapshot): boolean => seal.endZxid <= endZxid;
     const { snapshot, snapshotZxid, scanned, lastZxid } = await this.#unpurged(() =>
-      survey(disk, this.#folders, this.#events),
+      survey(disk, this.#folders, this.#events, suits, endZxid),
     );
     return {
       snapshot: snapshot === null ? null : this.#read(entriesOf(disk, snapshot)),

@@ -125,6 +125,10 @@ export interface EnsembleMark {
    * fence is lower have no say any more: a greeting tells them.
    */
   readonly fence: number;
+  /** The highest fence that anybody ever told of; above `fence`: this server has been left behind. */
+  readonly metFence: number;
+  /** The text of the members that the operator has set by a take-over; null: never. */
+  readonly forcedMembers: string | null;
 }
 
 /** The log from some point on. */
@@ -153,7 +157,7 @@ export interface ReplicatedStorage extends Storage {
   readonly isNew: boolean;
   /** Resolves once it is durable. */
   saveMark(mark: EnsembleMark): Promise<void>;
-  /** All that is appended is in it. To be read while nothing is appended. */
+  /** All that was appended before this call. It stays readable while more is appended. */
   content(): Promise<StoredContent>;
   /** null: the log does not reach back as far as `zxid`. Everything appended so far is included. */
   history(zxid: bigint): Promise<History | null>;

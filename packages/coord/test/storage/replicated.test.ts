@@ -24,7 +24,14 @@ async function start(disk: MemoryDisk, settings = {}, more = {}): Promise<Opened
 
 const MARK = `${FOLDER}/mark`;
 const INITIALIZE = '/data/initialize';
-const mark = { clusterId: 'abcDEF_-123', acceptedEpoch: 3, currentEpoch: 2, fence: 1 };
+const mark = {
+  clusterId: 'abcDEF_-123',
+  acceptedEpoch: 3,
+  currentEpoch: 2,
+  fence: 1,
+  metFence: 2,
+  forcedMembers: 'server.1="a"\\:2182\nversion=10000',
+};
 const ofEpoch = (epoch: number, counter: number): number => epoch * 2 ** 32 + counter;
 
 /** One record for each zxid, written in files of a few records. */
@@ -75,7 +82,14 @@ function drawFrom(seed: number): Draw {
 test('a mark that was saved is there at the next start', async () => {
   const disk = new MemoryDisk();
   const { storage } = await start(disk);
-  expect(storage.mark).toEqual({ clusterId: null, acceptedEpoch: 0, currentEpoch: 0, fence: 0 });
+  expect(storage.mark).toEqual({
+    clusterId: null,
+    acceptedEpoch: 0,
+    currentEpoch: 0,
+    fence: 0,
+    metFence: 0,
+    forcedMembers: null,
+  });
   await storage.saveMark(mark);
   expect(storage.mark).toEqual(mark);
   await storage.close();
@@ -164,6 +178,26 @@ test('the content is what is in the files now, not what was recovered', async ()
   await append(storage, [3, 'r3']);
   expect(await read(await storage.content())).toEqual({ entries: ['s2'], zxids: [3], zxid: 3 });
   expect(await recordsOf(storage)).toEqual([]);
+});
+
+test('the content is that of the moment of asking, and can be read while the log goes on', async () => {
+  const disk = new MemoryDisk();
+  const { storage } = await start(disk, { logFileBytes: 300 });
+  let zxid = 0;
+  let stopped = false;
+  const writing = (async () => {
+    for (; !stopped; zxid += 2) await append(storage, [zxid + 1, 'a'], [zxid + 2, 'b']);
+  })();
+  for (let round = 0; round < 60; round++) {
+    const last = zxid;
+    const content = await storage.content();
+    await new Promise((resolve) => setImmediate(resolve));
+    const { zxids } = await read(content);
+    expect(Number(content.zxid)).toBeGreaterThanOrEqual(last);
+    expect(zxids).toEqual(range(1, Number(content.zxid)));
+  }
+  stopped = true;
+  await writing;
 });
 
 test('the history from any point on, over many files, what is pending included', async () => {
