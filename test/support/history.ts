@@ -1,20 +1,8 @@
 /**
  * What clients of an ensemble did and saw, and when, on one clock (CLOCK_MONOTONIC, milliseconds), which processes
- * of one machine share. Written by the workloads of ours and of foreign clients, judged by the checkers.
+ * of one machine share. Written by the workloads of ours and of foreign clients, judged by verdict.ts and the testkit.
  */
-
-/** On a register, a node that is only ever set. Every write of a history writes another value. */
-export interface RegisterOperation {
-  readonly client: string;
-  readonly key: string;
-  /** A read is a sync and a read after it, on one connection. */
-  readonly kind: 'read' | 'write';
-  /** What was written, or was seen; null: a read without an answer. */
-  readonly value: string | null;
-  readonly calledAt: number;
-  /** null: no answer. It may have happened at any time since, or never. */
-  readonly returnedAt: number | null;
-}
+import type { RegisterOperation } from '../../packages/testkit/src/checkers/registers.ts';
 
 /** A node that is made once and never changed or deleted. */
 export interface Creation {
