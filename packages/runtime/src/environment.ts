@@ -159,7 +159,10 @@ export interface Network {
 export interface DiskFile {
   readonly path: string;
   sizeBytes(): Promise<number>;
-  /** Writes all buffers one after the other from `position` on, vectored; resolves when the OS has them. */
+  /**
+   * Writes all buffers one after the other from `position` on, vectored; resolves when the OS has them,
+   * and for a file opened as `durable` once the medium has them.
+   */
   write(buffers: readonly Uint8Array[], position: number): Promise<void>;
   /** Fills `target` from `position`; returns the bytes read: fewer only at the end of the file. */
   read(target: Uint8Array, position: number): Promise<number>;
@@ -181,10 +184,16 @@ export interface FileStatus {
   readonly modifiedAtMs: number;
 }
 
+export type DiskMode = 'read' | 'write' | 'create' | 'durable';
+
 /** Failures reject with DiskError; a path that is not there is `null` or a no-op where said so. */
 export interface Disk {
-  /** `read`: must exist. `write`: read and write, created when missing. `create`: read and write, must not exist. */
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
+  /**
+   * `read`: must exist. `write`: read and write, created when missing. `create`: read and write, must not exist.
+   * `durable`: as `write`, but each `write` is made durable by itself, as if `sync` had followed it: where the
+   * system can (Linux) in one call, which saves whoever waits the second.
+   */
+  open(path: string, mode: DiskMode): Promise<DiskFile>;
   /** The whole content, or null when there is no such file. For small files. */
   readFile(path: string): Promise<Buffer | null>;
   /** Replaces a file so that a crash leaves the old or the new content: `<path>.tmp`, sync, rename, sync of the folder. */

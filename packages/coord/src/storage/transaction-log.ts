@@ -1,6 +1,6 @@
 /**
  * Group commit: what is appended during one turn of the event loop, and all that comes while a sync
- * is under way, is written with one call and made durable with one sync.
+ * is under way, is written and made durable with one call.
  *
  * A failed write or sync ends the log for good: after a sync that failed nobody can say what the
  * disk has, so nothing more is acknowledged and the next start finds out by reading.
@@ -176,10 +176,9 @@ export class GroupCommitLog implements TransactionLog {
     const { writer, settings, clock, log } = this.#options;
     let sizeBytes = 0;
     for (const record of group) sizeBytes += sizeInFile(record);
+    const beganAt = clock.now();
     await writer.write(group, sizeBytes);
     if (!settings.forceSync) return;
-    const beganAt = clock.now();
-    await writer.sync();
     const syncMs = clock.now() - beganAt;
     this.#options.onSync?.(syncMs, group.length);
     if (syncMs < settings.slowSyncMs) return;

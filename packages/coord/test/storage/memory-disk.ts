@@ -4,7 +4,13 @@
  * back, and operations made to fail.
  */
 import { dirname } from 'node:path';
-import { DirectoryLocked, type Disk, DiskError, type DiskFile } from '@odradek/runtime';
+import {
+  DirectoryLocked,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskMode,
+} from '@odradek/runtime';
 
 const SECTOR_BYTES = 512;
 
@@ -192,7 +198,7 @@ export class MemoryDisk implements Disk {
     return [...this.#files.keys()].sort();
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
     await this.#operation('open', path);
     let file = this.#files.get(path);
     if (file === undefined && mode === 'read') throw new DiskError('ENOENT', path, 'open');
@@ -202,11 +208,23 @@ export class MemoryDisk implements Disk {
       file = new MemoryFile();
       this.#files.set(path, file);
     }
-    return this.#handle(path, file);
+    return this.#handle(path, file, mode === 'durable');
   }
 
-  #handle(path: string, file: MemoryFile): DiskFile {
+  #handle(path: string, file: MemoryFile, isDurable: boolean): DiskFile {
     const name = path.slice(path.lastIndexOf('/') + 1);
+    const sync = async (): Promise<void> => {
+      await this.#operation('sync', path);
+      if (this.#heldSyncs !== null) {
+        const held = this.#heldSyncs;
+        await new Promise<void>((resolve) => {
+          held.push(resolve);
+        });
+        this.#check(path);
+      }
+      this.calls.push(`sync ${name}`);
+      file.sync();
+    };
     return {
       path,
       sizeBytes: async () => {
@@ -219,6 +237,7 @@ export class MemoryDisk implements Disk {
         await this.#operation('write', path);
         this.calls.push(`write ${name}`);
         file.apply({ kind: 'write', position, bytes });
+        if (isDurable) await sync();
       },
       read: async (target, position) => {
         await this.#operation(null, path);
@@ -226,18 +245,7 @@ export class MemoryDisk implements Disk {
         target.set(part);
         return part.length;
       },
-      sync: async () => {
-        await this.#operation('sync', path);
-        if (this.#heldSyncs !== null) {
-          const held = this.#heldSyncs;
-          await new Promise<void>((resolve) => {
-            held.push(resolve);
-          });
-          this.#check(path);
-        }
-        this.calls.push(`sync ${name}`);
-        file.sync();
-      },
+      sync,
       truncate: async (sizeBytes) => {
         await this.#operation(null, path);
         file.apply({ kind: 'truncate', sizeBytes });

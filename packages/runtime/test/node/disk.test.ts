@@ -47,6 +47,18 @@ test('vectored writes land one after the other, whatever their sizes', async () 
   );
 });
 
+test('a file whose writes are durable by themselves is made when missing, written and read as any other', async () => {
+  const path = join(folder, 'durable');
+  for (const text of ['first', 'second']) {
+    const file = await disk.open(path, 'durable');
+    const at = await file.sizeBytes();
+    await file.write([Buffer.from(text), Buffer.from('.')], at);
+    await file.truncate(at + text.length);
+    await file.close();
+  }
+  expect((await disk.readFile(path))?.toString()).toBe('firstsecond');
+});
+
 test('more buffers than the system takes in one call', async () => {
   const file = await disk.open(join(folder, 'many'), 'create');
   const buffers = Array.from({ length: 5_000 }, (_, n) => Buffer.from([n & 0xff, n >> 8]));
