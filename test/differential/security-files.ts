@@ -14,6 +14,8 @@ export interface SecurityFiles {
   readonly settings: Readonly<Record<string, string>>;
   readonly jaas: string;
   readonly certificates: Certificates;
+  /** Path of a file with a client's certificate and key. */
+  identityOf(who: 'alice' | 'admin'): string;
 }
 
 const JAAS = `Server {
@@ -41,6 +43,10 @@ export function writeSecurityFiles(workspace: Workspace): SecurityFiles {
       'ssl.trustStore.location': workspace.write('trust.pem', authority.certificate),
     },
     jaas: workspace.write('jaas.conf', JAAS),
+    identityOf: (who) => {
+      const { certificate, key } = { alice, admin }[who];
+      return workspace.write(`${who}.pem`, certificate + key);
+    },
     certificates: {
       showing(way) {
         const common = { ca: authority.certificate, servername: '' };

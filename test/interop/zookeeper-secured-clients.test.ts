@@ -1,6 +1,6 @@
 /**
  * Unmodified clients that say who they are, by a certificate or by SASL DIGEST-MD5: Debian's zkCli, which is the Java
- * client, and kazoo in the release that Debian packages and in a later one. Not here: the C client, which Debian builds
+ * client, and kazoo in the release that Debian packages and in a later one; and our shell at Debian's server. Not here: the C client, which Debian builds
  * with neither.
  */
 import { execFileSync } from 'node:child_process';
@@ -8,6 +8,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Authority, oid } from '../../packages/runtime/test/support/certificates.ts';
+import { profiles } from '../differential/profiles.ts';
+import { findDebians, startReference } from '../differential/reference-server.ts';
+import { writeSecurityFiles } from '../differential/security-files.ts';
 import { startCoordinator } from '../support/cluster.ts';
 import { type Finished, freePorts, projectRoot, Workspace } from '../support/workspace.ts';
 import { kazoos } from './kazoos.ts';
@@ -144,4 +147,28 @@ java("Debian's zkCli over TLS: a certificate is somebody; with a JAAS file it is
 java.each(['stranger', null])("Debian's zkCli over TLS as %s does not get in", async (who) => {
   const { stdout } = await zkCli(secure, stores(who), ['ls /']);
   expect(stdout).not.toContain('[zookeeper');
+});
+
+java("our zkCli logs in to Debian's server, over TLS and with a JAAS file", async () => {
+  const debians = findDebians();
+  const profile = profiles.find(({ isSecured }) => isSecured);
+  if (typeof debians === 'string' || profile === undefined) throw new Error('there is a server');
+  const files = writeSecurityFiles(workspace);
+  const server = await startReference(workspace, debians, profile, files);
+  const settings = workspace.write(
+    'ours.properties',
+    `zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=${files.identityOf('alice')}\nzookeeper.ssl.trustStore.location=${files.settings['ssl.trustStore.location']}\n`,
+  );
+  const flags = Object.entries(loginFile('root', 'secret')).map(
+    ([key, file]) => `-D${key}=${file}`,
+  );
+  const { stdout } = await workspace.run('/usr/bin/env', [
+    `CLIENT_JVMFLAGS=${flags.join(' ')}`,
+    join(projectRoot, 'bin/zkCli.sh'),
+    ...['-server', `127.0.0.1:${server.tls?.port}`, '-client-configuration', settings, 'whoami'],
+  ]);
+  expect(stdout).toContain('state:SaslAuthenticated');
+  expect(stdout).toMatch(/^x509: CN=alice,O=Acme$/m);
+  expect(stdout).toMatch(/^sasl: root$/m);
+  await server.stop();
 });

@@ -4,5 +4,6 @@ export type { Change, TransactionRecord } from './core/transaction/record.ts';
 export { type CoordinatorServices, type RunningCoordinator, startCoordinator } from './main.ts';
 export * from './offline/index.ts';
 export type { Role } from './replica/types.ts';
+export { type LoginModule, MalformedJaas, parseJaas } from './security/jaas.ts';
 export type { CoordinatorObserver } from './server/observer.ts';
 export { VERSION } from './server/server-info.ts';

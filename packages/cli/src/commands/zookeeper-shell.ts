@@ -14,6 +14,7 @@ const ZK_CLI: ShellStyle = {
   firstHelpLine: 'ZooKeeper -server host:port -client-configuration properties-file cmd args',
   showsZxid: true,
   echoes: true,
+  variables: ['CLIENT_JVMFLAGS', 'JVMFLAGS'],
 };
 
 const ZOOKEEPER_SHELL: ShellStyle = {
@@ -21,6 +22,7 @@ const ZOOKEEPER_SHELL: ShellStyle = {
   firstHelpLine: 'ZooKeeper -server host:port [-zk-tls-config-file <file>] cmd args',
   showsZxid: false,
   echoes: false,
+  variables: ['KAFKA_OPTS'],
 };
 
 export const zkCli: Tool = {

@@ -48,12 +48,21 @@ export interface Conversation {
   readonly answer?: (prompt: string, complete: Completer | undefined) => Promise<string | null>;
   readonly environment?: Partial<Environment>;
   readonly interrupted?: AbortSignal;
+  /** Of the environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export async function run(
   tool: Tool,
   words: readonly string[],
-  { lines = [], isTerminal = false, answer, environment, interrupted }: Conversation = {},
+  {
+    lines = [],
+    isTerminal = false,
+    answer,
+    environment,
+    interrupted,
+    variables = {},
+  }: Conversation = {},
 ): Promise<Run> {
   const typed = [...lines];
   const written = { out: '', err: '', all: '' };
@@ -78,7 +87,7 @@ export async function run(
     eventLoopDelay: () => ({ percentileMs: () => 0, maxMs: () => 0, reset: () => undefined }),
     serveMetrics: async (_metrics, { port }) => ({ port, close: async () => undefined }),
     upMs: () => 0,
-    variables: {},
+    variables,
     homeDirectory: '/home/somebody',
     hostName: async () => 'localhost',
     baseDirectory: '/base',

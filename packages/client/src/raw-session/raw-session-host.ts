@@ -18,6 +18,7 @@ import {
   type Reader,
   type ReplyHeader,
   replyHeader,
+  saslRequest,
   xids,
   ZooKeeperError,
   type ZooKeeperErrorName,
@@ -39,6 +40,7 @@ import { openLink } from './link-host.ts';
 import type { Operation } from './operations.ts';
 import { type LinedUpRequest, REQUESTS_MAX, RequestLine } from './request-line.ts';
 import { rooted, unrooted } from './rooted.ts';
+import { SaslLogin } from './sasl-login.ts';
 import type { KeeperState, RawSessionOptions, RawSessionState, WatchedEvent } from './types.ts';
 import { WatchedPaths, type WatchKind } from './watched-paths.ts';
 import {
@@ -61,6 +63,9 @@ const SET_WATCHES_PORTION_BYTES = 128 * 1024;
 const ATTEMPT_TIMEOUT_MS_MIN = 250;
 const JITTER_MS_MAX = 100;
 const PASSWORD_BYTES = 16;
+const CNONCE_BYTES = 24;
+/** Before the first request there is nothing else to number. */
+const SASL_XID = 0;
 const NO_ZXID = -1n;
 
 export interface CallOptions {
@@ -86,7 +91,11 @@ export class RawSession {
   /** Rises when a link is begun or given up: what an older link still says is ignored. */
   #linkNumber = 0;
   #isEstablished = false;
+  /** While the server is still to be convinced of who we are. */
+  #login: SaslLogin | null = null;
   #isReadOnly = false;
+  /** Whether the session of this link began with it. */
+  #newSession = false;
   #sessionId = 0n;
   #sessionTimeoutMs: number;
   #password: Buffer = Buffer.alloc(PASSWORD_BYTES);
@@ -364,7 +373,8 @@ export class RawSession {
 
   #receive(reader: Reader): void {
     if (!this.#isEstablished) {
-      this.#handshaken(reader);
+      if (this.#login === null) this.#handshaken(reader);
+      else this.#loginHeard(this.#login, reader);
       return;
     }
     const header = replyHeader.decodeFrom(reader);
@@ -400,7 +410,44 @@ export class RawSession {
     this.#sessionId = answer.sessionId;
     this.#password = Buffer.from(answer.passwd);
     this.#sessionTimeoutMs = answer.timeOut;
-    this.#deliver({ kind: 'established', newSession, sessionTimeoutMs: answer.timeOut });
+    this.#newSession = newSession;
+    const { sasl, environment } = this.#options;
+    if (sasl === undefined) {
+      this.#establish();
+      return;
+    }
+    this.#login = new SaslLogin(sasl, environment.random.bytes(CNONCE_BYTES).toString('base64'));
+    this.#sayLogin(this.#login.opening);
+  }
+
+  /** A link is one only once the server knows who we are. */
+  #establish(): void {
+    this.#login = null;
+    this.#deliver({
+      kind: 'established',
+      newSession: this.#newSession,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
+    });
+  }
+
+  #sayLogin(token: Buffer): void {
+    this.#connection?.write(requestFrame(SASL_XID, opCodes.sasl, saslRequest.encode({ token })));
+  }
+
+  #loginHeard(login: SaslLogin, reader: Reader): void {
+    const step = login.heard(reader);
+    switch (step.kind) {
+      case 'say':
+        this.#sayLogin(step.token);
+        break;
+      case 'done':
+        this.#establish();
+        break;
+      case 'failed':
+        this.#log.warn('no log-in by SASL', { reason: step.reason });
+        this.#refused();
+        break;
+    }
   }
 
   #connected(): void {
@@ -410,6 +457,8 @@ export class RawSession {
     for (const portion of this.#watched.portions(SET_WATCHES_PORTION_BYTES))
       this.#connection?.write(setWatchesFrame(portion, this.#lastZxid));
     this.#emit({ state: this.#keeperState(), type: 'None', path: null, zxid: NO_ZXID });
+    if (this.#options.sasl !== undefined)
+      this.#emit({ state: 'SaslAuthenticated', type: 'None', path: null, zxid: NO_ZXID });
     for (const request of this.#line.takeWaiting()) this.#send(request);
   }
 
@@ -430,9 +479,14 @@ export class RawSession {
       settle(null);
       return;
     }
+    this.#refused(() => settle(failureOf('AUTH_FAILED', null)));
+  }
+
+  /** The server does not believe who we are: the end of the session. */
+  #refused(tell: () => void = () => undefined): void {
     this.#end = 'authFailed';
     this.#emit({ state: 'AuthFailed', type: 'None', path: null, zxid: NO_ZXID });
-    settle(failureOf('AUTH_FAILED', null));
+    tell();
     this.#failAll();
     this.#deliver({ kind: 'close' });
   }
@@ -450,6 +504,7 @@ export class RawSession {
     const wasEstablished = this.#isEstablished;
     this.#linkNumber += 1;
     this.#isEstablished = false;
+    this.#login = null;
     this.#connection?.destroy();
     this.#connection = null;
     this.#failedLinks += 1;

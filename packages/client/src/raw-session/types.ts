@@ -1,5 +1,6 @@
 /** What a user of the raw session sees: its states and its events, under ZooKeeper's own names. */
 import type { ClientTls, Environment } from '@odradek/runtime';
+import type { SaslUser } from './sasl-login.ts';
 
 export type RawSessionState =
   | 'CONNECTING'
@@ -17,6 +18,7 @@ export type KeeperState =
   | 'Disconnected'
   | 'Expired'
   | 'AuthFailed'
+  | 'SaslAuthenticated'
   | 'Closed';
 
 export type WatchedEventType =
@@ -49,6 +51,8 @@ export interface RawSessionOptions {
   readonly canBeReadOnly?: boolean;
   /** Without it the link is not encrypted. */
   readonly tls?: ClientTls;
+  /** Who we are, shown to every server before anything is asked of it. */
+  readonly sasl?: SaslUser;
   readonly environment: Environment;
   /** Names the session in the log. */
   readonly name?: string;

@@ -312,7 +312,8 @@ export class FakeCoordinator {
         return createResponse.encode({ path });
       }
       case opCodes.setData: {
-        const { path, data, version } = setDataRequest.decodeFrom(reader);
+        const { path: asked, data, version } = setDataRequest.decodeFrom(reader);
+        const path = asked ?? '';
         const node = this.#nodeAt(path, version);
         node.data = data;
         node.version += 1;

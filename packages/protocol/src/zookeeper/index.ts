@@ -1,4 +1,5 @@
 /** ZooKeeper's wire format: frames, op codes, error codes, and every record. */
+export * from './digest-md5.ts';
 export * from './errors.ts';
 export * from './frame.ts';
 export * from './messages/acl.ts';

@@ -20,8 +20,10 @@ import {
   type ShellCommandName,
   usageText,
 } from './catalogue.ts';
+import { clientProperties } from './client-properties.ts';
 import { completerFor } from './completion.ts';
 import { COMMAND_NOT_FOUND, failureText, ShellError } from './failures.ts';
+import { saslSettings } from './sasl-settings.ts';
 import { tlsSettings } from './tls-settings.ts';
 
 /** In what the two programs differ. */
@@ -33,6 +35,8 @@ export interface ShellStyle {
   readonly showsZxid: boolean;
   /** Prompts and commands are shown although nobody sits there. */
   readonly echoes: boolean;
+  /** Environment variables in which the original's script takes options for Java. */
+  readonly variables: readonly string[];
 }
 
 /** A conversation begins when the server is there; or without it, after this long. */
@@ -217,10 +221,13 @@ export class Shell {
 
   /** Leaves the server it is at, if any, for another. */
   async #connect(server: string): Promise<void> {
-    const { environment } = this.#context;
+    const { environment, variables } = this.#context;
     const { settingsFile, sessionTimeoutMs, canBeReadOnly } = this.#call;
     parseConnectString(server); // A mistake here must not cost the session.
-    const tls = settingsFile === null ? null : await tlsSettings(settingsFile, environment);
+    const names = this.#style.variables;
+    const properties = await clientProperties(settingsFile, names, variables, environment.disk);
+    const tls = await tlsSettings(properties, environment);
+    const sasl = await saslSettings(properties, environment.disk);
     if (this.#session?.isAlive === true) await this.#session.close();
     this.#server = server;
     this.#session = RawSession.open({
@@ -230,6 +237,7 @@ export class Shell {
       environment,
       name: this.#style.name,
       ...(tls !== null && { tls }),
+      ...(sasl !== null && { sasl }),
     });
     this.#session.onEvent((event) => this.#show(event));
   }
