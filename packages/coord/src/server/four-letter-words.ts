@@ -119,7 +119,7 @@ export class FourLetterWords {
       case 'mntr':
         return (await info.monitored()).map(([name, value]) => `zk_${name}\t${value}\n`).join('');
       case 'conf':
-        return lines(await info.configuration());
+        return `${lines(await info.configuration())}${this.#membership()}`;
       case 'envi':
         return `Environment:\nzookeeper.version=${VERSION}\n${lines(info.environment())}`;
       case 'wchs': {
@@ -182,6 +182,11 @@ export class FourLetterWords {
       'Connections dump:\n',
       `Connections Sets (${connections.length})/(${connectionCount}):\n${nested(connections)}`,
     ].join('');
+  }
+
+  #membership(): string {
+    const { ensemble } = this.#info;
+    return ensemble === null ? '' : `membership: \n${ensemble.status().ensembleText}`;
   }
 
   #readOnlyNote(): string {

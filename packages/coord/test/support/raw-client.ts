@@ -26,6 +26,8 @@ export interface SessionWish {
   readonly sessionId?: bigint;
   readonly password?: Buffer;
   readonly lastZxidSeen?: bigint;
+  /** The client is content with a server that only shows what it has. */
+  readonly readOnly?: boolean;
 }
 
 export class RawClient {
@@ -76,7 +78,7 @@ export class RawClient {
         timeOut: timeoutMs,
         sessionId,
         passwd: password,
-        readOnly: false,
+        readOnly: wish.readOnly ?? false,
       }),
     );
     const answer = await this.next();
