@@ -32,6 +32,7 @@ const HOSTS = [
   'client/src/connection',
   'broker/src/log',
   'cli/src/commands',
+  'testkit/src/world',
 ];
 const CORES = ['coord/src/core/tree', 'coord/src/core', 'broker/src/core/group'];
 const EDGES = ['runtime/src/node', 'cli/src/node'];
@@ -88,7 +89,7 @@ const HARMLESS = [
   'export const a = new Date(5).toISOString();',
   'export const a = Math.floor(5.5);',
 ];
-const PACKAGES = ['runtime', 'protocol', 'coord', 'client', 'broker', 'cli'] as const;
+const PACKAGES = ['runtime', 'protocol', 'coord', 'client', 'broker', 'cli', 'testkit'] as const;
 const ARROWS: Readonly<Record<(typeof PACKAGES)[number], readonly string[]>> = {
   runtime: [],
   protocol: [],
@@ -96,6 +97,7 @@ const ARROWS: Readonly<Record<(typeof PACKAGES)[number], readonly string[]>> = {
   client: ['protocol', 'runtime'],
   broker: ['client', 'protocol', 'runtime'],
   cli: ['client', 'coord', 'broker', 'protocol', 'runtime'],
+  testkit: ['coord', 'broker', 'client', 'protocol', 'runtime'],
 };
 const importOf = (name: string): string =>
   `import { x } from '@odradek/${name}';\nexport const a = x;`;
@@ -143,15 +145,9 @@ const plants: readonly Plant[] = [
     "import { x } from '../log/segment.ts';\nexport const a = x;",
   ),
   ...PACKAGES.flatMap((from) =>
-    [...PACKAGES, 'testkit']
-      .filter((to) => to !== from)
-      .flatMap((to) =>
-        plant(
-          `${from}/src`,
-          ARROWS[from].includes(to) ? null : 'noRestrictedImports',
-          importOf(to),
-        ),
-      ),
+    PACKAGES.filter((to) => to !== from).flatMap((to) =>
+      plant(`${from}/src`, ARROWS[from].includes(to) ? null : 'noRestrictedImports', importOf(to)),
+    ),
   ),
   ...plant(
     'broker/src/replica',
