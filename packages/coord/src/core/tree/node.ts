@@ -4,8 +4,20 @@
  * A node is its own Stat: replies are encoded from its getters, without a copy. Stored is the
  * number of children ever created (`creationCount`), from which the visible `cversion` follows and
  * from which sequential names are drawn; it does not wrap at 2^31 as the original's does.
+ *
+ * A million nodes are ordinary, so a node is kept small: its numbers lie in a store of the tree's
+ * (number-store.ts), small data is a text, and the children of a parent are a list that runs through
+ * them, in the order in which they were made.
  */
 import type { Acl } from './acl.ts';
+import {
+  gonePage,
+  type NumberPage,
+  type NumberStore,
+  WORDS_PER_NODE,
+  word,
+} from './number-store.ts';
+import { nameOf } from './path.ts';
 
 /** What every reply about a node carries (ZooKeeper Programmer's Guide, Stat). */
 export interface Stat {
@@ -52,26 +64,55 @@ export const ttlMsOf = (owner: bigint): number => Number(BigInt.asUintN(40, owne
 /** Data of up to this many bytes is kept as a text of one byte each; see `Node.data`. */
 export const SMALL_DATA_BYTES = 1023;
 
+/** The children of a node, which has at least one: their names, in the order in which they were made. */
+export class Children implements Iterable<string> {
+  first: Node | null = null;
+  last: Node | null = null;
+  size = 0;
+
+  *[Symbol.iterator](): IterableIterator<string> {
+    for (const node of this.nodes()) yield nameOf(node.path);
+  }
+
+  *nodes(): IterableIterator<Node> {
+    for (let node = this.first; node !== null; node = node.next ?? null) yield node;
+  }
+
+  append(node: Node): void {
+    node.previous = this.last;
+    node.next = null;
+    if (this.last === null) this.first = node;
+    else this.last.next = node;
+    this.last = node;
+    this.size += 1;
+  }
+
+  remove(node: Node): void {
+    const { previous } = node;
+    const next = node.next ?? null;
+    if (previous === null) this.first = next;
+    else previous.next = next;
+    if (next === null) this.last = previous;
+    else next.previous = previous;
+    node.previous = null;
+    node.next = undefined;
+    this.size -= 1;
+  }
+}
+
 /** A node of the tree. Only the tree changes it. */
 export class Node implements Stat {
   readonly path: string;
   #data: Buffer | string | null = null;
   acl: Acl;
-  /** Session id, 0, or one of the marks above. */
-  readonly owner: bigint;
-  /** What Stat shows of the owner: only a session. */
-  readonly ephemeralOwner: bigint;
-  readonly czxid: bigint;
-  readonly ctime: number;
-  mzxid: bigint;
-  mtime: number;
-  pzxid: bigint;
-  version = 0;
-  aversion = 0;
-  /** Direct children ever created, whether they still exist or not. */
-  creationCount = 0;
-  /** Names of the children; null while there are none, which most nodes have. */
-  children: Set<string> | null = null;
+  /** null while there are none, which most nodes have. */
+  children: Children | null = null;
+  /** Among its parent's children; undefined while it is not one of them, null at their end. */
+  next: Node | null | undefined;
+  previous: Node | null = null;
+  #page: NumberPage;
+  /** Of its first word in the page. */
+  #at: number;
 
   constructor(
     path: string,
@@ -80,17 +121,113 @@ export class Node implements Stat {
     owner: bigint,
     zxid: bigint,
     timeMs: number,
+    numbers: NumberStore,
   ) {
     this.path = path;
     this.data = data;
     this.acl = acl;
-    this.owner = owner;
-    this.ephemeralOwner = kindOfOwner(owner) === 'ephemeral' ? owner : 0n;
-    this.czxid = zxid;
-    this.mzxid = zxid;
-    this.pzxid = zxid;
-    this.ctime = timeMs;
-    this.mtime = timeMs;
+    this.next = undefined;
+    const place = numbers.take();
+    const page = numbers.pageOf(place);
+    const at = (place - page.firstPlace) * WORDS_PER_NODE;
+    this.#page = page;
+    this.#at = at;
+    const { integers, floats } = page;
+    integers[at + word.czxid] = zxid;
+    integers[at + word.mzxid] = zxid;
+    integers[at + word.pzxid] = zxid;
+    integers[at + word.owner] = owner;
+    floats[at + word.ctime] = timeMs;
+    floats[at + word.mtime] = timeMs;
+  }
+
+  /** The node is deleted: its numbers' place goes back, and it shows zeros from now on. */
+  leave(numbers: NumberStore): void {
+    const page = this.#page;
+    if (page === gonePage) return;
+    numbers.giveBack(page, page.firstPlace + this.#at / WORDS_PER_NODE);
+    this.#page = gonePage;
+    this.#at = 0;
+  }
+
+  #integer(index: number): bigint {
+    return this.#page.integers[this.#at + index] ?? 0n;
+  }
+
+  #float(index: number): number {
+    return this.#page.floats[this.#at + index] ?? 0;
+  }
+
+  #half(index: number): number {
+    return this.#page.halves[2 * this.#at + index] ?? 0;
+  }
+
+  get czxid(): bigint {
+    return this.#integer(word.czxid);
+  }
+
+  get mzxid(): bigint {
+    return this.#integer(word.mzxid);
+  }
+
+  set mzxid(zxid: bigint) {
+    this.#page.integers[this.#at + word.mzxid] = zxid;
+  }
+
+  get pzxid(): bigint {
+    return this.#integer(word.pzxid);
+  }
+
+  set pzxid(zxid: bigint) {
+    this.#page.integers[this.#at + word.pzxid] = zxid;
+  }
+
+  /** Session id, 0, or one of the marks above. */
+  get owner(): bigint {
+    return this.#integer(word.owner);
+  }
+
+  /** What Stat shows of the owner: only a session. */
+  get ephemeralOwner(): bigint {
+    const { owner } = this;
+    return kindOfOwner(owner) === 'ephemeral' ? owner : 0n;
+  }
+
+  get ctime(): number {
+    return this.#float(word.ctime);
+  }
+
+  get mtime(): number {
+    return this.#float(word.mtime);
+  }
+
+  set mtime(timeMs: number) {
+    this.#page.floats[this.#at + word.mtime] = timeMs;
+  }
+
+  get version(): number {
+    return this.#half(word.version);
+  }
+
+  set version(version: number) {
+    this.#page.halves[2 * this.#at + word.version] = version;
+  }
+
+  get aversion(): number {
+    return this.#half(word.aversion);
+  }
+
+  set aversion(version: number) {
+    this.#page.halves[2 * this.#at + word.aversion] = version;
+  }
+
+  /** Direct children ever created, whether they still exist or not. */
+  get creationCount(): number {
+    return this.#float(word.creationCount);
+  }
+
+  set creationCount(count: number) {
+    this.#page.floats[this.#at + word.creationCount] = count;
   }
 
   /**

@@ -139,11 +139,7 @@ export class Quotas {
     for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
       count += 1;
       bytes += node.dataLength;
-      const prefix = node.path === '/' ? '' : node.path;
-      for (const name of node.children ?? []) {
-        const child = this.#nodes.get(`${prefix}/${name}`);
-        if (child !== undefined) pending.push(child);
-      }
+      for (const child of node.children?.nodes() ?? []) pending.push(child);
     }
     this.#tell(stats, count, bytes);
   }

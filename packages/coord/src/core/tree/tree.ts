@@ -9,9 +9,10 @@
  * after a transaction, under the same name, is none of its business.
  * Not here: permission and version checks (../transaction/), watches (../watch/).
  */
-import { type AclEntry, AclTable, openAcl, openEntries } from './acl.ts';
-import { kindOfOwner, Node } from './node.ts';
-import { nameOf, parentOf } from './path.ts';
+import { type Acl, type AclEntry, AclTable, openAcl, openEntries } from './acl.ts';
+import { Children, kindOfOwner, Node } from './node.ts';
+import { NumberStore } from './number-store.ts';
+import { parentOf } from './path.ts';
 import { Quotas } from './quota.ts';
 
 const ROOT = '/';
@@ -49,6 +50,7 @@ export interface StoredNode {
 export class Tree {
   /** By path, parents before children. The root has two names, as in the original: `/` and the empty text. */
   readonly #nodes = new Map<string, Node>();
+  readonly #numbers = new NumberStore();
   readonly #acls = new AclTable();
   readonly #ephemerals = new Map<bigint, Set<string>>();
   /** Containers and TTL nodes: those that somebody must look after. */
@@ -59,13 +61,13 @@ export class Tree {
   readonly quotas = new Quotas(this.#nodes, (node, data) => this.#replaceData(node, data));
 
   constructor() {
-    const root = new Node(ROOT, Buffer.alloc(0), openAcl, 0n, 0n, 0);
+    const root = this.#node(ROOT, Buffer.alloc(0), openAcl, 0n, 0n, 0);
     this.#nodes.set(ROOT, root);
     this.#nodes.set('', root);
     this.#dataSizeBytes = ROOT.length;
     for (const path of systemPaths) {
       const entries = path === CONFIG_PATH ? configEntries : openEntries;
-      const node = new Node(path, Buffer.alloc(0), this.#acls.acquire(entries), 0n, 0n, 0);
+      const node = this.#node(path, Buffer.alloc(0), this.#acls.acquire(entries), 0n, 0n, 0);
       this.#insert(node, this.get(parentOf(path)));
     }
     const config = this.get(CONFIG_PATH);
@@ -116,10 +118,7 @@ export class Tree {
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (next.children === null) continue;
       count += next.children.size;
-      for (const name of next.children) {
-        const child = this.#nodes.get(`${next.path}/${name}`);
-        if (child !== undefined && child.children !== null) pending.push(child);
-      }
+      for (const child of next.children.nodes()) if (child.children !== null) pending.push(child);
     }
     return count;
   }
@@ -142,14 +141,14 @@ export class Tree {
       if (zxid > parent.pzxid) parent.pzxid = zxid;
     }
     if (parent === undefined) return undefined;
-    if (this.#nodes.has(path)) {
+    const known = this.#nodes.get(path);
+    if (known !== undefined) {
       // The parent may have been made anew since the snapshot met this child.
-      parent.children ??= new Set();
-      parent.children.add(nameOf(path));
+      link(known, parent);
       return undefined;
     }
     const acl = entries === null ? openAcl : this.#acls.acquire(entries);
-    const node = new Node(path, data, acl, owner, zxid, timeMs);
+    const node = this.#node(path, data, acl, owner, zxid, timeMs);
     this.#insert(node, parent);
     this.quotas.created(node);
     return node;
@@ -164,10 +163,11 @@ export class Tree {
     this.#nodes.delete(path);
     this.#acls.release(node.acl);
     this.#dataSizeBytes -= path.length + node.dataLength;
-    if (parent?.children?.delete(nameOf(path)) && parent.children.size === 0)
-      parent.children = null;
+    if (parent !== undefined) unlink(node, parent);
+    if (node.children !== null) disband(node);
     this.#disown(node);
     this.quotas.deleted(node);
+    node.leave(this.#numbers);
     return node;
   }
 
@@ -234,14 +234,24 @@ export class Tree {
   /** Takes a node of a snapshot; a second one of the same path replaces the first and keeps its children. */
   restore(stored: StoredNode): void {
     const acl = stored.acl === null ? openAcl : this.#acls.acquire(stored.acl);
-    const node = new Node(stored.path, stored.data, acl, stored.owner, stored.czxid, stored.ctime);
+    const node = this.#node(
+      stored.path,
+      stored.data,
+      acl,
+      stored.owner,
+      stored.czxid,
+      stored.ctime,
+    );
     const replaced = this.#nodes.get(stored.path);
     if (replaced !== undefined) {
       node.children = replaced.children;
+      const parent = this.#nodes.get(parentOf(stored.path));
+      if (parent !== undefined && parent !== replaced) unlink(replaced, parent);
       this.#dataSizeBytes -= stored.path.length + replaced.dataLength;
       this.#acls.release(replaced.acl);
       this.#disown(replaced);
     }
+    replaced?.leave(this.#numbers);
     node.mzxid = stored.mzxid;
     node.mtime = stored.mtime;
     node.pzxid = stored.pzxid;
@@ -259,6 +269,17 @@ export class Tree {
     this.quotas.recountAll();
   }
 
+  #node(
+    path: string,
+    data: Buffer | null,
+    acl: Acl,
+    owner: bigint,
+    zxid: bigint,
+    timeMs: number,
+  ): Node {
+    return new Node(path, data, acl, owner, zxid, timeMs, this.#numbers);
+  }
+
   #replaceData(node: Node, data: Buffer | null): void {
     this.#dataSizeBytes += (data === null ? 0 : data.length) - node.dataLength;
     node.data = data;
@@ -267,10 +288,7 @@ export class Tree {
   #insert(node: Node, parent: Node | undefined): void {
     this.#nodes.set(node.path, node);
     this.#dataSizeBytes += node.path.length + node.dataLength;
-    if (parent !== undefined) {
-      parent.children ??= new Set();
-      parent.children.add(nameOf(node.path));
-    }
+    if (parent !== undefined) link(node, parent);
     switch (kindOfOwner(node.owner)) {
       case 'persistent':
         return;
@@ -295,3 +313,22 @@ export class Tree {
 }
 
 const none: ReadonlySet<string> = new Set();
+
+/** Makes the node one of its parent's children, if it is not yet. */
+function link(node: Node, parent: Node): void {
+  if (node.next !== undefined) return;
+  parent.children ??= new Children();
+  parent.children.append(node);
+}
+
+function unlink(node: Node, parent: Node): void {
+  const { children } = parent;
+  if (children === null || node.next === undefined) return;
+  children.remove(node);
+  if (children.size === 0) parent.children = null;
+}
+
+/** A parent goes before its children only in a replay, where they are of a later life of it: they wait for that. */
+function disband(parent: Node): void {
+  for (const child of [...(parent.children?.nodes() ?? [])]) unlink(child, parent);
+}
