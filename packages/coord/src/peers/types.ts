@@ -49,6 +49,8 @@ export type LeaderMessage =
       readonly epoch: number;
       /** The ensemble's name for ever: whoever has none takes it over, with the epoch. */
       readonly clusterId: string;
+      /** Taken over with it by whoever has no data. */
+      readonly fence: number;
       readonly ensembleText: string;
     }
   /** The learner's log is the beginning of ours. */
@@ -113,6 +115,8 @@ export interface PeerIdentity {
   readonly serverId: number;
   /** null as long as it has never been part of an ensemble. */
   readonly clusterId: string | null;
+  /** The highest fence of a forced take-over that it knows of, met ones included; 0: none. */
+  readonly fence: number;
 }
 
 /** Ports 2182 and 2183 of one server. Implemented in peers/, by a simple network in tests. */
@@ -137,6 +141,8 @@ export interface PeerNetworkHandlers {
   notified(from: number, notification: Notification): void;
   /** The way to that server's election port stands, or does not any more. */
   reachable(serverId: number, isReachable: boolean): void;
+  /** That server has seen a take-over that left this one behind: its links are refused from now on. */
+  fenced(fence: number, peerId: number): void;
   /** Somebody wants to learn from this server. null: we do not lead, it is told so. */
   learner(link: PeerLink<LeaderMessage>): LinkHandler<LearnerMessage> | null;
 }
