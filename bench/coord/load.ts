@@ -5,7 +5,8 @@
 import { connect, type Socket } from 'node:net';
 
 export interface LoadOptions {
-  readonly port: number;
+  /** Of one server, or of several over which the connections are spread. */
+  readonly port: number | readonly number[];
   readonly connections: number;
   readonly inFlight: number;
   readonly warmUpMs: number;
@@ -142,7 +143,10 @@ export async function load(
   round: readonly Buffer[],
   { port, connections, inFlight, warmUpMs, measureMs }: LoadOptions,
 ): Promise<LoadResult> {
-  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  const ports = typeof port === 'number' ? [port] : port;
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, (_, index) => open(ports[index % ports.length] ?? 0)),
+  );
   const pumps = sockets.map((socket) => new Pump(socket, round, inFlight));
   const answered = (): number => pumps.reduce((sum, pump) => sum + pump.answered, 0);
   await sleep(warmUpMs);
