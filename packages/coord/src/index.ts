@@ -1,9 +1,18 @@
 /** The coordination server: what other packages may use. */
+
+export { loadMembership, type Membership } from './config/ensemble-settings.ts';
 export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
+export * from './core/quorum/ensemble.ts';
+export { weightsToMove } from './core/quorum/move.ts';
+export * from './core/quorum/plan.ts';
+export { commonQuorum } from './core/quorum/reconfig.ts';
+export { QuorumRules } from './core/quorum/rules.ts';
+export { withWeights } from './core/quorum/weight-changes.ts';
 export type { Change, TransactionRecord } from './core/transaction/record.ts';
 export { type CoordinatorServices, type RunningCoordinator, startCoordinator } from './main.ts';
 export * from './offline/index.ts';
-export type { Role } from './replica/types.ts';
+export type { ReplicaStatus, Role } from './replica/types.ts';
 export { type LoginModule, MalformedJaas, parseJaas } from './security/jaas.ts';
 export type { CoordinatorObserver } from './server/observer.ts';
+export type { Mode } from './server/server-info.ts';
 export { VERSION } from './server/server-info.ts';

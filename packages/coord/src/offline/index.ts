@@ -10,3 +10,4 @@ export type { OriginalSource } from './original/load.ts';
 export type { OfflineEnvironment, OwnDirectories } from './own-data.ts';
 export { type RestoreOptions, type RestoreReport, restoreBackup } from './restore.ts';
 export type { Progress, StateSummary } from './state.ts';
+export { type TakeoverOptions, type TakeoverReport, takeOver } from './takeover.ts';

@@ -106,6 +106,7 @@ export class StateBuilder {
   readonly #source: string;
   #nodes = 0;
   #records = 0;
+  #lastTimeMs: number | null = null;
 
   /** @param source what is said to be damaged when something cannot be read */
   constructor(source: string, progress: Progress) {
@@ -115,6 +116,11 @@ export class StateBuilder {
 
   get recordCount(): number {
     return this.#records;
+  }
+
+  /** When the last record was prepared, by that server's clock; null: no record was replayed. */
+  get lastTimeMs(): number | null {
+    return this.#lastTimeMs;
   }
 
   entry(bytes: Uint8Array): void {
@@ -128,6 +134,7 @@ export class StateBuilder {
     const record = decoded(this.#source, () => decodeRecord(bytes));
     apply(record, this.state.tree, this.state.sessions, nobody);
     this.state.zxid = record.zxid;
+    this.#lastTimeMs = record.timeMs;
     if (++this.#records % STEP === 0) this.#progress.step(`${this.#records} transactions replayed`);
   }
 

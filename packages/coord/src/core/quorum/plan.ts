@@ -3,8 +3,9 @@
  * the smallest change of weights after which the worst of it does not stop the service any more.
  * Only counting; nothing here talks to anybody.
  */
-import { type Ensemble, WEIGHT_MAX, weightIn } from './ensemble.ts';
+import type { Ensemble } from './ensemble.ts';
 import { QuorumRules } from './rules.ts';
+import { changesOf, withWeights } from './weight-changes.ts';
 
 /** Servers that stand or fall together, by the name of their place. */
 export type Sites = ReadonlyMap<string, readonly number[]>;
@@ -86,13 +87,8 @@ export function sitesOf({ groups }: Ensemble): Sites {
   return new Map([...groups].map(([id, members]) => [`group ${id}`, members]));
 }
 
-/** The same ensemble with other weights. */
-export function withWeights(ensemble: Ensemble, changed: ReadonlyMap<number, number>): Ensemble {
-  const weights = new Map([...ensemble.weights, ...changed]);
-  return { ...ensemble, weights: new Map([...weights].sort(([one], [other]) => one - other)) };
-}
-
-function outcomeOf(rules: QuorumRules, sites: Sites): Outcome {
+/** @param sites of the participants */
+export function outcomeOf(rules: QuorumRules, sites: Sites): Outcome {
   const { voters } = rules;
   const servers = voters.map((id) => failureOf(rules, [id]));
   const pairs = voters.flatMap((one, index) =>
@@ -160,45 +156,8 @@ function smallestChange(
   return null;
 }
 
-function stopsIn({ servers, pairs, cuts }: Outcome): number {
+/** How many of the cases stop the service. */
+export function stopsIn({ servers, pairs, cuts }: Outcome): number {
   const failures = [...servers, ...pairs].filter(({ goesOn }) => !goesOn).length;
   return failures + cuts.filter(({ othersDecide }) => !othersDecide).length;
-}
-
-/** All ways to change weights by so much in all, as few servers as possible first. */
-function* changesOf(ensemble: Ensemble, difference: number): Generator<Map<number, number>> {
-  const voters = new QuorumRules(ensemble).voters;
-  for (let count = 1; count <= Math.min(difference, voters.length); count++) {
-    yield* changesAmong(ensemble, voters, difference, count);
-  }
-}
-
-/** Exactly `count` of these servers change, by `difference` together. */
-function* changesAmong(
-  ensemble: Ensemble,
-  voters: readonly number[],
-  difference: number,
-  count: number,
-): Generator<Map<number, number>> {
-  if (count === 0) {
-    if (difference === 0) yield new Map();
-    return;
-  }
-  for (const [index, id] of voters.entries()) {
-    const weight = weightIn(ensemble, id);
-    // The others change by 1 at least.
-    for (let step = 1; step <= difference - (count - 1); step++) {
-      for (const next of [weight + step, weight - step]) {
-        if (next < 0 || next > WEIGHT_MAX) continue;
-        for (const rest of changesAmong(
-          ensemble,
-          voters.slice(index + 1),
-          difference - step,
-          count - 1,
-        )) {
-          yield new Map([[id, next], ...rest]);
-        }
-      }
-    }
-  }
 }

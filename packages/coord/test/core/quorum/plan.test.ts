@@ -1,9 +1,12 @@
 /** Goal: what-if answers are those of the rules, and the proposed change is the smallest that helps. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Ensemble } from '../../../src/core/quorum/ensemble.ts';
-import { type Plan, planOf, sitesOf, withWeights } from '../../../src/core/quorum/plan.ts';
+import { type Ensemble, memberLines } from '../../../src/core/quorum/ensemble.ts';
+import { weightsToMove } from '../../../src/core/quorum/move.ts';
+import { type Plan, planOf, sitesOf } from '../../../src/core/quorum/plan.ts';
 import { QuorumRules } from '../../../src/core/quorum/rules.ts';
+import { takeoverOf } from '../../../src/core/quorum/takeover.ts';
+import { withWeights } from '../../../src/core/quorum/weight-changes.ts';
 import { anyEnsemble, ensembleOf, twoSites } from './ensembles.ts';
 
 const AB = new Map([
@@ -112,3 +115,76 @@ test('whatever is proposed is right, and nothing that changes less would do', ()
 function weaknessesWith(ensemble: Ensemble, id: number, weight: number): readonly string[] {
   return planOf(withWeights(ensemble, new Map([[id, weight]]))).weaknesses;
 }
+
+describe('the majority moves', () => {
+  test.each([
+    {
+      name: 'from the heavy site',
+      ensemble: twoSites(),
+      change: [
+        [1, 1],
+        [4, 2],
+      ],
+    },
+    { name: 'from equal sites', ensemble: ensembleOf(6), change: [[4, 2]] },
+    { name: 'it is there already', ensemble: ensembleOf(6, 'weight.6=2'), change: [] },
+    {
+      name: 'from what a take-over left',
+      ensemble: ensembleOf(6, 'weight.4=0', 'weight.5=0', 'weight.6=0'),
+      change: null,
+    },
+    {
+      name: 'not with groups',
+      ensemble: ensembleOf(6, 'group.1=1:2:3', 'group.2=4:5:6'),
+      change: null,
+    },
+  ])('$name', ({ ensemble, change }) => {
+    const weights = weightsToMove(ensemble, AB, [4, 5, 6]);
+    if (change !== null) expect(weights === null ? null : [...weights]).toEqual(change);
+    if (weights === null) return;
+    const rules = new QuorumRules(withWeights(ensemble, weights));
+    expect(rules.isQuorum([4, 5, 6])).toBe(true);
+    expect(planOf(withWeights(ensemble, weights), AB).weaknesses).toEqual(['site']);
+  });
+});
+
+describe('a forced take-over', () => {
+  const mark = { fence: 0, acceptedEpoch: 7 };
+
+  test('those who are left decide, the lost ones have no votes, and all of them compute the same', () => {
+    const takeover = takeoverOf(twoSites(), mark, [1, 2, 3]);
+    expect(takeover).toMatchObject({
+      fence: 1,
+      acceptedEpoch: 65_536,
+      survivors: [4, 5, 6],
+      survivorsHold: '3 of 7 votes',
+      lostHold: '4 of 7 votes',
+      requirement: '2 of 3 votes',
+    });
+    expect(takeover.members.version).toBe(0x1_0000_0000_0000n);
+    expect(memberLines(takeover.members).slice(6)).toEqual([
+      'weight.1=0',
+      'weight.2=0',
+      'weight.3=0',
+    ]);
+    expect(takeoverOf(twoSites(), { fence: 0, acceptedEpoch: 9 }, [3, 2, 1])).toEqual(takeover);
+    expect(takeoverOf(twoSites(), { fence: 1, acceptedEpoch: 65_600 }, [1, 2, 3])).toMatchObject({
+      fence: 2,
+      acceptedEpoch: 131_072,
+    });
+  });
+
+  test.each([
+    { lost: [4, 5, 6], says: /decide without a take-over \(4 of 7 votes are needed\): start them/ },
+    { lost: [1, 9], says: /server 9 is no participant/ },
+    { lost: [1, 2, 3, 4, 5, 6], says: /somebody must be left/ },
+  ])('refused when $lost are lost: $says', ({ lost, says }) => {
+    expect(() => takeoverOf(twoSites(), mark, lost)).toThrow(says);
+  });
+
+  test('refused when epochs have come as far as the next fence', () => {
+    expect(() => takeoverOf(twoSites(), { fence: 0, acceptedEpoch: 65_536 }, [1, 2, 3])).toThrow(
+      /epoch 65536 was promised here already/,
+    );
+  });
+});
