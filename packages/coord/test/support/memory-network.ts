@@ -4,6 +4,7 @@
  */
 import {
   AddressInUse,
+  ConnectFailed,
   type Connection,
   type ConnectionHandler,
   type Listener,
@@ -148,7 +149,9 @@ export class MemoryNetwork implements Network {
     attach: (connection: Connection) => ConnectionHandler,
   ): Promise<Connection> {
     const accept = this.#accepting.get(port);
-    if (accept === undefined) return Promise.reject(new Error(`nobody listens on ${port}`));
+    if (accept === undefined) {
+      return Promise.reject(new ConnectFailed(`${port}`, 'connection refused'));
+    }
     const from = this.#newPort();
     const [near, far] = [new End(from, port, this.#draw), new End(port, from, this.#draw)];
     near.peer = far;
