@@ -10,7 +10,7 @@ import { compare, limitMs } from './comparison.ts';
 import { olderProfiles } from './profiles.ts';
 import { findDebians } from './reference-server.ts';
 
-const count = Number(process.env.ODRADEK_DEBIAN_SEQUENCES ?? 2000);
+const count = Number(process.env.ODRADEK_DEBIAN_SEQUENCES ?? 4000);
 const seed = Number(process.env.ODRADEK_SEED ?? Date.now() % 2 ** 31);
 const path = process.env.ODRADEK_PATH;
 const only = process.env.ODRADEK_PROFILE;
