@@ -14,6 +14,7 @@ function* smaller(plan: Plan): Generator<Plan> {
       yield { ...plan, faults: [...faults.slice(0, at), ...faults.slice(at + size)] };
     }
   }
+  if (plan.siege !== null) yield { ...plan, siege: null };
   if (clients.length > 1) {
     for (const client of clients) {
       yield { ...plan, clients: clients.filter((other) => other !== client) };

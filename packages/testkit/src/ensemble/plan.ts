@@ -31,6 +31,8 @@ export interface Plan {
   readonly servers: readonly ServerPlan[];
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly Fault[];
+  /** Servers that are cut off from the others for long when all is over; null: nobody is. */
+  readonly siege: readonly string[] | null;
   readonly tickMs: number;
   readonly sessionTimeoutMs: number;
   /** Transactions until a snapshot. */
@@ -107,9 +109,19 @@ export function drawPlan(seed: string | number, options: PlanOptions = {}): Plan
     servers,
     clients,
     faults: drawFaults(new Draw(`${seed}/faults`), servers, clients, tickMs),
+    siege: drawSiege(new Draw(`${seed}/siege`), servers),
     tickMs,
     sessionTimeoutMs: tickMs * draw.oneOf([4, 6, 12]),
     snapCount: draw.oneOf([15, 60, 100_000]),
     world: {},
   };
+}
+
+/** Between the sites where there are two, else anywhere. */
+function drawSiege(draw: Draw, servers: readonly ServerPlan[]): readonly string[] | null {
+  if (servers.length === 1 || draw.chance(0.5)) return null;
+  const secondSite = servers.filter(({ site }) => site === 1);
+  const drawn = draw.shuffled(servers).slice(0, draw.between(1, servers.length - 1));
+  const chosen = secondSite.length > 0 && draw.chance(0.6) ? secondSite : drawn;
+  return chosen.map(({ name }) => name).sort();
 }

@@ -4,9 +4,12 @@
  *
  *   turmoil   clients work while the nemesis strikes
  *   recovery  the faults are over: every server serves, every client finishes, within a bound
+ *   siege     some servers are cut off from the others for long: who has the votes serves, who has not does not
  *   farewell  some clients close their sessions, some fall silent, some stay; what was theirs must go, or stay
  *   audit     every server is read node by node
  */
+
+import type { Environment } from '@odradek/runtime';
 import { CommittedOrder } from '../checkers/committed-order.ts';
 import type { SeenTree } from '../checkers/final-tree.ts';
 import { type Breach, judge } from '../checkers/judge.ts';
@@ -23,6 +26,7 @@ import { traceKinds } from '../world/trace.ts';
 import { configurationOf } from './configuration.ts';
 import { CLIENT_PORT, CoordinatorHost } from './coordinator-host.ts';
 import type { ClientPlan, Plan, ServerPlan } from './plan.ts';
+import { besiege } from './siege.ts';
 
 /** Events after which a run is stopped: something goes round in circles. */
 const EVENTS_MAX = 3_000_000;
@@ -76,7 +80,8 @@ class Simulation {
   readonly #hosts = new Map<string, SimulatedHost>();
   readonly #coordinators = new Map<string, CoordinatorHost>();
   readonly #workers: Worker[] = [];
-  readonly #auditors: KeeperClient[] = [];
+  /** Auditors and probes. */
+  readonly #others: KeeperClient[] = [];
   readonly #trees: SeenTree[] = [];
   readonly #broken: Breach[] = [];
 
@@ -97,6 +102,8 @@ class Simulation {
     try {
       await this.#turmoilAndRecovery();
       if (this.#hasFailed) return;
+      await this.#siege();
+      if (this.#hasFailed) return;
       await this.#farewell();
       if (this.#hasFailed) return;
       await this.#audit();
@@ -111,7 +118,7 @@ class Simulation {
   outcome(): Outcome {
     const sessions = [
       ...this.#workers.flatMap(({ client }) => client.sessions),
-      ...this.#auditors.flatMap((client) => client.sessions),
+      ...this.#others.flatMap((client) => client.sessions),
     ];
     const evidence = {
       order: this.#order,
@@ -141,6 +148,12 @@ class Simulation {
       unanswered,
       leaderships: this.#leaders.leaderships,
     };
+  }
+
+  /** Within which everything must come back once all is well. */
+  get #boundMs(): number {
+    const { tickMs, sessionTimeoutMs } = this.#plan;
+    return RECOVERY_MS + RECOVERY_TICKS * tickMs + sessionTimeoutMs * 20;
   }
 
   get #hasFailed(): boolean {
@@ -187,19 +200,29 @@ class Simulation {
     const host = this.#world.addHost(plan.name);
     this.#hosts.set(plan.name, host);
     host.start((environment) => {
-      const client = new KeeperClient({
-        name: plan.name,
-        servers: this.#plan.servers.map(({ name }) => ({ name, port: CLIENT_PORT })),
-        sessionTimeoutMs: this.#plan.sessionTimeoutMs,
-        environment,
-        draw: new Draw(`${this.#plan.seed}/client ${plan.name}`),
-        nowUs: () => this.#world.scheduler.nowUs,
-      });
+      const servers = this.#plan.servers.map(({ name }) => name);
+      const client = this.#client(plan.name, servers, this.#plan.sessionTimeoutMs, environment);
       const draw = new Draw(`${this.#plan.seed}/workload ${plan.name}`);
       const workload = new Workload(client, draw, plan);
       const worker = { plan, client, workload, isDone: false };
       this.#workers.push(worker);
       void this.#work(worker);
+    });
+  }
+
+  #client(
+    name: string,
+    servers: readonly string[],
+    sessionTimeoutMs: number,
+    environment: Environment,
+  ): KeeperClient {
+    return new KeeperClient({
+      name,
+      servers: servers.map((server) => ({ name: server, port: CLIENT_PORT })),
+      sessionTimeoutMs,
+      environment,
+      draw: new Draw(`${this.#plan.seed}/client ${name}`),
+      nowUs: () => this.#world.scheduler.nowUs,
     });
   }
 
@@ -214,7 +237,7 @@ class Simulation {
   }
 
   async #turmoilAndRecovery(): Promise<void> {
-    const { faults, tickMs, clients, sessionTimeoutMs } = this.#plan;
+    const { faults, clients } = this.#plan;
     const nemesis = new Nemesis(
       { world: this.#world, coordinators: this.#coordinators, hosts: this.#hosts },
       faults,
@@ -223,7 +246,7 @@ class Simulation {
     const allDone = (): boolean =>
       this.#workers.length === clients.length && this.#workers.every(({ isDone }) => isDone);
     await this.#world.runUntil(() => isOver() || nemesis.isOver, endOf(faults) + 10);
-    const boundMs = RECOVERY_MS + RECOVERY_TICKS * tickMs + sessionTimeoutMs * 20;
+    const boundMs = this.#boundMs;
     const recovered = await this.#world.runUntil(() => isOver() || allDone(), boundMs);
     if (!recovered) {
       const behind = this.#workers.filter(({ isDone }) => !isDone);
@@ -231,6 +254,11 @@ class Simulation {
       this.#notAlive(`clients are not done ${boundMs} ms after the last fault: ${who.join(', ')}`);
       return;
     }
+    await this.#finalRounds(boundMs);
+  }
+
+  /** Every client writes and reads once more. */
+  async #finalRounds(boundMs: number): Promise<void> {
     let finished = 0;
     for (const { workload, plan } of this.#workers) {
       workload.finalRound().then(
@@ -240,7 +268,8 @@ class Simulation {
         (error) => this.broke(plan.name, error),
       );
     }
-    const isFinished = (): boolean => isOver() || finished === this.#workers.length;
+    const isFinished = (): boolean =>
+      this.#hasFailed || this.#tooLong() || finished === this.#workers.length;
     if (!(await this.#world.runUntil(isFinished, boundMs))) {
       this.#notAlive('a last write and a last read do not succeed, with nothing wrong any more');
     }
@@ -254,6 +283,31 @@ class Simulation {
 
   #notAlive(text: string): void {
     this.#broken.push({ checker: 'liveness', text });
+  }
+
+  async #siege(): Promise<void> {
+    const { siege } = this.#plan;
+    if (siege === null) return;
+    const breaches = await besiege(
+      {
+        plan: this.#plan,
+        world: this.#world,
+        leaders: this.#leaders,
+        hostOf: (server) => this.#hosts.get(server) ?? fail(`no host ${server}`),
+        probe: (name, servers, started) => {
+          const host = this.#world.addHost(name);
+          host.start((environment) => {
+            const client = this.#client(name, servers, this.#plan.sessionTimeoutMs, environment);
+            this.#others.push(client);
+            started(client);
+          });
+          return host;
+        },
+      },
+      siege,
+    );
+    for (const text of breaches) this.#broken.push({ checker: 'siege', text });
+    if (!this.#hasFailed) await this.#finalRounds(this.#boundMs);
   }
 
   async #farewell(): Promise<void> {
@@ -285,15 +339,8 @@ class Simulation {
     for (const { name } of this.#plan.servers) {
       const host = this.#world.addHost(`audit-${name}`);
       host.start((environment) => {
-        const client = new KeeperClient({
-          name: host.name,
-          servers: [{ name, port: CLIENT_PORT }],
-          sessionTimeoutMs: this.#plan.tickMs * 20,
-          environment,
-          draw: new Draw(`${this.#plan.seed}/${host.name}`),
-          nowUs: () => this.#world.scheduler.nowUs,
-        });
-        this.#auditors.push(client);
+        const client = this.#client(host.name, [name], this.#plan.tickMs * 20, environment);
+        this.#others.push(client);
         this.#readAll(client).then(
           (paths) => {
             this.#trees.push({ server: name, paths });
@@ -325,4 +372,8 @@ class Simulation {
     }
     return paths;
   }
+}
+
+function fail(text: string): never {
+  throw new Error(text);
 }
