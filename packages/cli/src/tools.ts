@@ -17,6 +17,7 @@ export const tools: Readonly<Record<string, Load>> = {
   'kafka-server-start': async () => (await import('./commands/server-start.ts')).kafkaServerStart,
   'kafka-server-stop': async () => (await import('./commands/server-stop.ts')).kafkaServerStop,
   'kafka-topics': async () => (await import('./commands/kafka-topics.ts')).kafkaTopics,
+  quorum: async () => (await import('./commands/quorum.ts')).quorum,
   start: async () => (await import('./commands/start.ts')).start,
   'zookeeper-server-start': async () =>
     (await import('./commands/server-start.ts')).zookeeperServerStart,

@@ -30,7 +30,7 @@ function* changesAmong(
   for (const [index, id] of voters.entries()) {
     const weight = weightIn(ensemble, id);
     // The others change by 1 at least.
-    for (let step = 1; step <= difference - (count - 1); step++) {
+    for (let step = difference - (count - 1); step >= 1; step--) {
       for (const next of [weight + step, weight - step]) {
         if (next < 0 || next > WEIGHT_MAX) continue;
         for (const rest of changesAmong(

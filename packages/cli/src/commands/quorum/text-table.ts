@@ -1,0 +1,17 @@
+/** Rows of text in columns. */
+const INDENT = '  ';
+const GAP = '  ';
+
+/** Each row on a line of its own, the columns as wide as their longest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(GAP))
+    .map((line) => `${INDENT}${line.trimEnd()}\n`)
+    .join('');
+}
