@@ -32,6 +32,8 @@ import type {
 
 export interface LeaderHostParts {
   readonly serverId: number;
+  /** As the election has found: nobody has any data. */
+  readonly isFirst: boolean;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -105,7 +107,7 @@ export class LeaderHost implements Leadership {
         lastZxid: log.loggedZxid,
         durableZxid: log.durableZxid,
         committedZxid: log.committedZxid,
-        isNew: marks.isNew,
+        isFirst: parts.isFirst,
         tickMs: parts.tickMs,
         initLimit: parts.initLimit,
         syncLimit: parts.syncLimit,
@@ -254,8 +256,8 @@ export class LeaderHost implements Leadership {
     session.lastZxid = hello.lastZxid;
     session.needsSnapshot = hello.needsSnapshot;
     this.#sessions.set(session.id, session);
-    const { isObserver, acceptedEpoch, isNew } = hello;
-    this.#deliver({ kind: 'hello', from: session.id, isObserver, acceptedEpoch, isNew });
+    const { isObserver, acceptedEpoch, lastZxid, isNew } = hello;
+    this.#deliver({ kind: 'hello', from: session.id, isObserver, acceptedEpoch, lastZxid, isNew });
   }
 
   #confirmTo({ link }: Session, id: number): void {

@@ -40,6 +40,14 @@ export class MarkKeeper {
     return this.#work;
   }
 
+  /** Resolves when nothing is being saved, or could not be. */
+  async whenIdle(): Promise<void> {
+    for (let work: Promise<void> | null = null; work !== this.#work; ) {
+      work = this.#work;
+      await work.catch(() => undefined); // Told to whoever asked for it.
+    }
+  }
+
   async #save(change: Partial<EnsembleMark>): Promise<void> {
     const before = this.#mark;
     const mark = { ...before, ...change };

@@ -238,19 +238,19 @@ export class Replica {
         if (this.#isPart()) this.#parts.network.notify(effect.to, effect.notification);
         break;
       case 'decided':
-        this.#decided(effect.vote.leaderId);
+        this.#decided(effect.vote.leaderId, effect.isFirst);
         break;
     }
   }
 
-  #decided(leaderId: number): void {
+  #decided(leaderId: number, isFirst: boolean): void {
     this.#turn += 1;
     const turn = this.#turn;
     const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (this.#failures - 1));
     const take = (): void => {
       // What an earlier role does to the log comes to its end first.
       void this.#log.whenIdle().then(() => {
-        if (turn === this.#turn) this.#takeRole(leaderId);
+        if (turn === this.#turn) this.#takeRole(leaderId, isFirst);
       });
     };
     const { clock, timers } = this.#parts.environment;
@@ -258,14 +258,14 @@ export class Replica {
     else timers.wakeAt(millis(clock.now() + waitMs), take);
   }
 
-  #takeRole(leaderId: number): void {
+  #takeRole(leaderId: number, isFirst: boolean): void {
     if (!this.#isPart()) return;
     const { serverId } = this.#parts.config;
     this.#parts.environment.log.info(
       leaderId === serverId ? 'this server is to lead' : 'a leader was found',
       { leader: leaderId, epoch: this.#marks.mark.currentEpoch },
     );
-    if (leaderId === serverId) this.#lead();
+    if (leaderId === serverId) this.#lead(isFirst);
     else this.#learn(leaderId);
   }
 
@@ -289,12 +289,13 @@ export class Replica {
 
   // Roles
 
-  #lead(): void {
+  #lead(isFirst: boolean): void {
     const { config, environment, state } = this.#parts;
     const { serverId, tickMs, initLimit, syncLimit } = config;
     const turn = this.#turn;
     const leader = new LeaderHost({
       serverId,
+      isFirst,
       clock: environment.clock,
       timers: environment.timers,
       random: environment.random,
@@ -386,7 +387,11 @@ export class Replica {
       this.#role = 'looking';
       this.#parts.listener.looking(reason);
     }
-    this.#look();
+    // What is being promised is on the disk before the next candidacy, which tells of it.
+    const lookAgain = this.#turn;
+    void this.#marks.whenIdle().then(() => {
+      if (lookAgain === this.#turn) this.#look();
+    });
   }
 
   // Members

@@ -63,13 +63,14 @@ export async function openStorage(options: StorageOptions): Promise<ReplicatedSt
       await disk.syncDirectory(folder);
     }
     const recovered = await recover(disk, folders, log);
-    const { lastZxid, snapshot, logs } = recovered;
+    const { lastZxid, snapshot } = recovered;
     const keeper = await MarkKeeper.open(
       disk,
       { dataDirectory: options.dataDirectory, dataFolder: folders.dataFolder },
       {
         lastZxid,
-        isEmpty: snapshot === null && logs.length === 0,
+        // A log file without a record in it is made ahead of need, also on a disk that was lost.
+        isEmpty: snapshot === null && lastZxid === 0n,
         autocreate: options.autocreate ?? false,
       },
     );

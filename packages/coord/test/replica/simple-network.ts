@@ -72,6 +72,8 @@ export class SimpleNetwork {
   /** `1>2`: nothing gets from 1 to 2. */
   readonly #cuts = new Set<string>();
   readonly #links = new Set<Link>();
+  /** When the last note arrives, by way. */
+  readonly #notedAtMs = new Map<string, number>();
   watch: Watch = () => true;
 
   constructor(time: VirtualTime, draw: Draw) {
@@ -231,7 +233,13 @@ export class SimpleNetwork {
 
   #notify(from: number, to: number, notification: Notification): void {
     if (this.#isCut(from, to)) return;
-    this.#later(this.#places.get(to), () => {
+    const receiver = this.#places.get(to);
+    if (receiver === undefined) return;
+    // In order, as on a link; what is cut off meanwhile is lost.
+    const key = `${from}>${to}`;
+    const atMs = Math.max(this.#notedAtMs.get(key) ?? 0, this.#time.now() + this.#latencyMs());
+    this.#notedAtMs.set(key, atMs);
+    this.#when(atMs, receiver, () => {
       if (this.#isCut(from, to)) return;
       this.#places.get(to)?.handlers?.notified(from, notification);
     });

@@ -2,7 +2,7 @@
  * Several replicas in one process: real storage over disks in memory, a simple network, virtual time.
  * It proposes through whoever leads, notes what became of it, and checks what must always hold.
  */
-import { type Disk, type Log, silentLog } from '@odradek/runtime';
+import { type Disk, type Log, OdradekError, silentLog } from '@odradek/runtime';
 import { formatEnsemble, parseEnsemble } from '../../src/core/quorum/ensemble.ts';
 import { epochOf } from '../../src/core/transaction/number-spaces.ts';
 import type { ReplicaLimits } from '../../src/replica/limits.ts';
@@ -48,10 +48,17 @@ function decode(bytes: Uint8Array): Change {
   return { key: text.slice(0, end), value: text.slice(end + 1) };
 }
 
+class SnapshotGivenUp extends OdradekError {
+  readonly code = 'GIVEN_UP';
+  readonly retriable = true;
+}
+
 /** A tree as small as can be: values by key, and who the members are. */
 export class TestState implements ReplicatedState {
   readonly values = new Map<string, string>();
   appliedZxid = 0n;
+  isLoading = false;
+  initialMembers: string | null = null;
   readonly #onApply: (entry: LogEntry) => void;
 
   constructor(onApply: (entry: LogEntry) => void) {
@@ -63,6 +70,7 @@ export class TestState implements ReplicatedState {
     readonly records: AsyncIterable<LogRecord>;
     readonly zxid: bigint;
   }): Promise<LoadedMembers> {
+    this.isLoading = true;
     this.values.clear();
     for await (const entry of content.snapshot ?? []) this.#change(decode(entry));
     let before: string | null = null;
@@ -76,10 +84,9 @@ export class TestState implements ReplicatedState {
     }
     if (last > content.zxid) throw new Error('more was loaded than there is');
     this.appliedZxid = content.zxid;
+    this.isLoading = false;
     return { ensembleText: this.values.get(MEMBERS) ?? null, ensembleTextBefore: before };
   }
-
-  initialMembers: string | null = null;
 
   apply(entry: LogEntry): void {
     if (entry.zxid <= this.appliedZxid) throw new Error(`${entry.zxid} is applied twice`);
@@ -94,7 +101,10 @@ export class TestState implements ReplicatedState {
   }
 
   *entries(): Iterable<Uint8Array> {
-    for (const [key, value] of this.values) yield encode({ key, value });
+    for (const [key, value] of this.values) {
+      if (this.isLoading) throw new SnapshotGivenUp('the tree is made anew');
+      yield encode({ key, value });
+    }
   }
 
   #change({ key, value }: Change): void {
@@ -216,6 +226,17 @@ export class TestServer {
     this.leadership = null;
     this.link = null;
     this.replica = null;
+  }
+
+  /** As the server above does from time to time. */
+  takeSnapshot(): void {
+    const { storage, state } = this;
+    if (!this.process.isAlive || storage === null || state === null || storage.snapshotRunning)
+      return;
+    if (state.isLoading) return;
+    storage.writeSnapshot(state.appliedZxid, state.entries()).catch((error: unknown) => {
+      if (!(error instanceof OdradekError)) throw error;
+    });
   }
 
   pause(ms: number): void {

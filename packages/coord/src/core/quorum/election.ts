@@ -9,7 +9,8 @@
  * a quorum follows.
  *
  * A server whose disk is new may have promised things it does not know any more: its vote is not
- * counted, unless all voters are new and have said so in this round (the first start of an ensemble).
+ * counted, unless all voters say in this round that nobody has any data (the first start of an
+ * ensemble).
  *
  * Safety does not rest on any of this: an elected leader still has to be accepted by a quorum that
  * knows nothing newer (leader.ts). Not here: what is sent how (peers/), sentences on why there is no
@@ -35,7 +36,7 @@ export type ElectionInput = Readonly<
 
 export type ElectionEffect = Readonly<
   | { kind: 'notify'; to: number; notification: Notification }
-  /** Follow `vote.leaderId`, or lead. `isFirst`: all voters are new, and it is their first leader. */
+  /** Follow `vote.leaderId`, or lead. `isFirst`: nobody has any data, and new ones count. */
   | { kind: 'decided'; vote: Vote; isFirst: boolean }
 >;
 
@@ -277,13 +278,20 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     return last?.round === this.#round ? last : null;
   }
 
-  /** All voters are new and have said so in this round. */
+  /**
+   * All voters are here and say in this round that nobody has any data, so that nobody can have forgotten
+   * any; also after a first start that was broken off, when some know of its epoch and are not new.
+   */
   #isUnanimouslyNew(): boolean {
-    if (!this.#isNew) return false;
+    if (this.#own.zxid !== 0n || this.#proposal.zxid !== 0n) return false;
+    let isAnyNew = this.#isNew;
     for (const id of this.#voters) {
-      if (id !== this.#self && this.#voteOf(id)?.isNew !== true) return false;
+      if (id === this.#self) continue;
+      const theirs = this.#voteOf(id);
+      if (theirs === null || theirs.vote.zxid !== 0n) return false;
+      if (theirs.isNew) isAnyNew = true;
     }
-    return true;
+    return isAnyNew;
   }
 
   /** Somebody who may lead was not heard in this round, and is not known to be out of reach. */

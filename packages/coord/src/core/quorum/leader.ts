@@ -35,8 +35,8 @@ export interface LeaderOptions {
   readonly durableZxid: bigint;
   /** Known to be committed. */
   readonly committedZxid: bigint;
-  /** Elected on an empty disk, which takes all voters to be such. */
-  readonly isNew: boolean;
+  /** Elected by all voters, none of whom has any data: then those count whose disk is new. */
+  readonly isFirst: boolean;
   readonly tickMs: number;
   /** Ticks for each step up to being established. */
   readonly initLimit: number;
@@ -54,6 +54,7 @@ export type LeaderInput =
       readonly from: number;
       readonly isObserver: boolean;
       readonly acceptedEpoch: number;
+      readonly lastZxid: bigint;
       readonly isNew: boolean;
     }
   | {
@@ -112,6 +113,8 @@ interface Learner extends Holder {
   readonly isObserver: boolean;
   readonly acceptedEpoch: number;
   readonly isNew: boolean;
+  /** Its log is not empty. */
+  readonly hasData: boolean;
   /** It has promised our epoch. */
   hasPromised: boolean;
   isFed: boolean;
@@ -267,14 +270,16 @@ export class LeaderMachine implements Machine<LeaderInput, LeaderEffect> {
   // Discovery
 
   #hello(
-    { from, isObserver, acceptedEpoch, isNew }: Extract<LeaderInput, { readonly kind: 'hello' }>,
+    hello: Extract<LeaderInput, { readonly kind: 'hello' }>,
     now: Millis,
   ): readonly LeaderEffect[] {
+    const { from, isObserver, acceptedEpoch, lastZxid, isNew } = hello;
     const learner: Learner = {
       id: from,
       isObserver,
       acceptedEpoch,
       isNew,
+      hasData: lastZxid > 0n,
       ackedZxid: 0n,
       isSynchronised: false,
       hasPromised: false,
@@ -295,19 +300,19 @@ export class LeaderMachine implements Machine<LeaderInput, LeaderEffect> {
 
   /** Chooses the epoch once a quorum, this server included, has said what it promised. */
   #discover(): readonly LeaderEffect[] {
-    const { serverId, isNew, acceptedEpoch, currentEpoch, lastZxid } = this.#options;
+    const { serverId, isFirst, acceptedEpoch, currentEpoch, lastZxid } = this.#options;
     const ids = this.#ids;
     ids.length = 0;
     ids.push(serverId);
     for (const learner of this.#learners.values()) {
       // Who has lost its disk has forgotten what it promised.
-      if (learner.isNew && !isNew) continue;
-      if (isNew && !learner.isNew && this.#counts(learner.id)) {
-        return this.#resign(`server ${learner.id} has data, and this one has none`);
+      if (learner.isNew && !isFirst) continue;
+      if (isFirst && learner.hasData && this.#counts(learner.id)) {
+        return this.#resign(`server ${learner.id} has data, and was believed to have none`);
       }
       ids.push(learner.id);
     }
-    if (isNew && !this.#rules.voters.every((id) => ids.includes(id))) return [];
+    if (isFirst && !this.#rules.voters.every((id) => ids.includes(id))) return [];
     if (!this.#isQuorum(ids)) return [];
     let highest = Math.max(acceptedEpoch, epochOf(lastZxid));
     for (const learner of this.#learners.values()) {
@@ -355,7 +360,7 @@ export class LeaderMachine implements Machine<LeaderInput, LeaderEffect> {
     if (this.#counts(from) && this.#isAhead(currentEpoch, lastZxid)) {
       return this.#resign(`server ${from} has what this server lacks`);
     }
-    if (!learner.isNew || this.#options.isNew) this.#promised.add(from);
+    if (!learner.isNew || this.#options.isFirst) this.#promised.add(from);
     return this.#considerPromises(now);
   }
 
