@@ -296,8 +296,8 @@ class DiskStorage implements ReplicatedStorage {
     if (zxid >= this.log.lastZxid) return;
     await this.log.whenDurable();
     const { disk } = this.#environment;
+    await this.#giveUpOthers(); // First: a snapshot that is finished meanwhile may show what is cut.
     const cut = await planCut(disk, this.#folders, this.#events, zxid);
-    await this.#giveUpOthers();
     await this.#change(() => carryOut(disk, cut));
     this.#events.info('the log was cut: what is behind was never certain', { zxid: hex(zxid) });
   }
