@@ -27,6 +27,8 @@ export interface CoordinatorSetting {
   /** Whether what a disk has lost can come back from others. */
   readonly mayReplaceDisk: boolean;
   readonly observer: CoordinatorObserver;
+  /** It begins: whatever it was before, it is no more. */
+  begins(): void;
   /** It is up. */
   started(): void;
   /** Something that must not be: the program would have died of it. */
@@ -55,6 +57,7 @@ export class CoordinatorHost {
   start(): void {
     this.isWanted = true;
     this.running = null;
+    this.#setting.begins();
     this.host.start((environment, process) => {
       void this.#run(() => {
         const { values } = readZooCfg(parseProperties(this.#setting.configuration, 'zoo.cfg'), {

@@ -186,6 +186,7 @@ class Simulation {
           if (role !== 'looking') this.#order.settled(name, scheduler.nowUs);
         },
       },
+      begins: () => this.#leaders.gone(name),
       started: () => {
         // Alone, a server goes on from all that it has; in an ensemble its role tells.
         if (topology === 'standalone') this.#order.settled(name, scheduler.nowUs);
@@ -254,7 +255,24 @@ class Simulation {
       this.#notAlive(`clients are not done ${boundMs} ms after the last fault: ${who.join(', ')}`);
       return;
     }
-    await this.#finalRounds(boundMs);
+    await this.#allServe();
+    if (!this.#hasFailed) await this.#finalRounds(boundMs);
+  }
+
+  /** Every server must have found its place again. */
+  async #allServe(): Promise<void> {
+    if (this.#plan.topology === 'standalone') return;
+    const idle = (): string[] =>
+      this.#plan.servers
+        .map(({ name }) => name)
+        .filter((name) => {
+          const isRunning = this.#hosts.get(name)?.isRunning ?? false;
+          const { role } = this.#leaders.present.get(name) ?? { role: 'looking' };
+          return !isRunning || role === 'looking';
+        });
+    const serve = (): boolean => this.#hasFailed || this.#tooLong() || idle().length === 0;
+    if (await this.#world.runUntil(serve, this.#boundMs)) return;
+    this.#notAlive(`${idle().join(', ')} serve nobody, with nothing wrong any more`);
   }
 
   /** Every client writes and reads once more. */
@@ -307,6 +325,7 @@ class Simulation {
       siege,
     );
     for (const text of breaches) this.#broken.push({ checker: 'siege', text });
+    if (!this.#hasFailed) await this.#allServe();
     if (!this.#hasFailed) await this.#finalRounds(this.#boundMs);
   }
 
