@@ -8,21 +8,27 @@ import {
   Metrics,
   type OdradekError,
   type ServeHttp,
+  type ServerTls,
   watchEventLoop,
 } from '@odradek/runtime';
+import { loadMembership } from './config/ensemble-settings.ts';
 import type { ZooCfg } from './config/zoo-cfg.ts';
+import { loadPeerTls, type PeerTls } from './peers/peer-tls.ts';
+import type { ReplicaStatus } from './replica/types.ts';
 import { loadSecurity } from './security/security.ts';
 import { tlsFiles } from './security/security-files.ts';
 import { startTlsReload } from './security/tls-reload-host.ts';
 import { CoordinatorServer, quorumOfOne } from './server/coordinator-server.ts';
+import { makeMember } from './server/member-host.ts';
 import type { CoordinatorObserver } from './server/observer.ts';
 import { serverOptions, storageSettings } from './server/options.ts';
+import type { Mode } from './server/server-info.ts';
 import type { Replication } from './server/write-path.ts';
 import { openStorage } from './storage/storage.ts';
 import type { Storage } from './storage/types.ts';
 
 export interface RunningCoordinator {
-  /** The client port that is bound: the plain one, or that for TLS if it is the only one. */
+  /** The client port that is bound at present: the plain one, or that for TLS if it is the only one. */
   readonly port: number;
   /** The port for TLS alone; null: there is none. */
   readonly securePort: number | null;
@@ -31,6 +37,10 @@ export interface RunningCoordinator {
   readonly metrics: Metrics;
   /** Resolves when the server had to stop serving because its disk failed; never otherwise. */
   readonly failure: Promise<OdradekError>;
+  /** What it is to its clients at present; null: nobody is served. */
+  role(): Mode | null;
+  /** Its part in its ensemble; null: it is alone. */
+  status(): ReplicaStatus | null;
   /** Ends the connections, writes a last snapshot and gives the directories free. Sessions live on. */
   stop(): Promise<void>;
 }
@@ -51,10 +61,13 @@ export interface CoordinatorServices {
   readonly replication?: (storage: Storage) => Replication;
   /** Hears of everything that is applied, and of roles. */
   readonly observer?: CoordinatorObserver;
+  /** The file that the configuration came from; after a change of members it is brought up to date. */
+  readonly configurationFile?: string;
 }
 
 /**
- * Starts a server and resolves when it serves.
+ * Starts a server. Alone it serves when this resolves; a member of an ensemble has its ports then, and
+ * serves when there is a leader.
  * @throws ConfigError, UnusableTls, DirectoryLocked, StorageDamaged, StorageNotUsable, AddressInUse,
  *   DiskError: one sentence each
  */
@@ -69,56 +82,89 @@ export async function startCoordinator(
   const failure = new Promise<OdradekError>((resolve) => {
     reportFailure = resolve;
   });
+  const membership = await loadMembership(own, config);
+  for (const warning of membership?.warnings ?? []) log.warn(warning);
+  const settings = config.ensemble;
   const security = await loadSecurity(own, config);
+  const { tls, quorumTls, refuse } = config.security;
+  const loadOwnPeerTls = async (): Promise<PeerTls | null> =>
+    membership === null || quorumTls === null ? null : loadPeerTls(own, quorumTls, refuse);
+  const peerTls = await loadOwnPeerTls();
   const storage = await openStorage({
     environment: own,
     dataDirectory: config.dataDir,
     logDirectory: config.dataLogDir,
     settings: storageSettings(config),
+    ...(settings === null ? {} : { autocreate: settings.trustEmptyDisk }),
     onFailure: (error) => {
+      member?.failed(error);
       void server.failed(error).then(() => reportFailure(error));
     },
     onSync: (syncMs, records) => server.synced(syncMs, records),
   });
   const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
   if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
-  const options = serverOptions(environment, config, null, security, describeHost);
-  const { replication = quorumOfOne, observer = null } = services;
+  const options = serverOptions(environment, config, membership, security, describeHost);
+  const { replication = quorumOfOne, observer = null, configurationFile = null } = services;
   const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp, observer });
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
   }
+  const member =
+    membership === null || settings === null
+      ? null
+      : makeMember({
+          environment: own,
+          server,
+          storage,
+          membership,
+          settings,
+          limits: { initLimit: config.initLimit, syncLimit: config.syncLimit },
+          participantsMin: config.standaloneEnabled ? 2 : 1,
+          configurationFile: config.reconfigEnabled ? configurationFile : null,
+          tls: peerTls,
+        });
   try {
-    await server.startAlone(replication(storage));
+    if (member === null) await server.startAlone(replication(storage));
+    else await member.start();
   } catch (error) {
+    await member?.stop();
+    await server.close();
     await storage.close();
     throw error;
   }
-  const { tls } = config.security;
-  const stopReload = tls?.reload
-    ? await startTlsReload({
-        environment: own,
-        files: tlsFiles(tls),
-        load: security.loadTls,
-        renew: (renewed) => server.renewTls(renewed),
-      })
-    : null;
-  const endWatch =
-    eventLoopDelay === undefined ? () => {} : watchEventLoop(eventLoopDelay, own, log, metrics);
+  const endings: (() => void)[] = [];
+  if (tls?.reload) {
+    const files = tlsFiles(tls);
+    const renew = (renewed: ServerTls): void => server.renewTls(renewed);
+    endings.push(await startTlsReload({ environment: own, files, load: security.loadTls, renew }));
+  }
+  if (member !== null && quorumTls?.reload) {
+    const files = tlsFiles(quorumTls);
+    const renew = (renewed: PeerTls): void => member.renewTls(renewed);
+    endings.push(await startTlsReload({ environment: own, files, load: loadOwnPeerTls, renew }));
+  }
+  if (eventLoopDelay !== undefined) {
+    endings.push(watchEventLoop(eventLoopDelay, own, log, metrics));
+  }
   const stop = async (): Promise<void> => {
-    endWatch();
-    stopReload?.();
+    for (const end of endings) end();
+    await member?.stop();
     await server.stop();
     await storage.close();
     log.info('stopped');
   };
   let stopping: Promise<void> | null = null;
   return {
-    port: server.ports.plain ?? server.ports.secure ?? 0,
+    get port() {
+      return server.ports.plain ?? server.ports.secure ?? 0;
+    },
     securePort: server.ports.secure,
     pagePorts: server.pagePorts,
     metrics,
     failure,
+    role: () => server.roles.mode,
+    status: () => member?.status() ?? null,
     stop() {
       stopping ??= stop();
       return stopping;

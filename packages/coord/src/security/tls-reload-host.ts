@@ -10,25 +10,24 @@ import {
   type Environment,
   millis,
   OdradekError,
-  type ServerTls,
 } from '@odradek/runtime';
 
 /** How long a renewed certificate waits at most. */
 const LOOK_INTERVAL_MS = 10_000;
 
-export interface TlsReload {
+export interface TlsReload<Tls> {
   readonly environment: Pick<Environment, 'disk' | 'clock' | 'timers' | 'log'>;
   readonly files: readonly string[];
   /** null: there is no TLS any more, which a running server does not follow. */
-  readonly load: () => Promise<ServerTls | null>;
-  readonly renew: (tls: ServerTls) => void;
+  readonly load: () => Promise<Tls | null>;
+  readonly renew: (tls: Tls) => void;
 }
 
 /**
  * Begins to look; what is in the files now counts as known.
  * @returns stops looking
  */
-export async function startTlsReload(parts: TlsReload): Promise<Disarm> {
+export async function startTlsReload<Tls>(parts: TlsReload<Tls>): Promise<Disarm> {
   const { environment } = parts;
   const { clock, timers, log } = environment;
   let known = await traceOf(parts);
@@ -58,7 +57,7 @@ export async function startTlsReload(parts: TlsReload): Promise<Disarm> {
   };
 }
 
-async function takeUp({ environment, load, renew }: TlsReload): Promise<void> {
+async function takeUp<Tls>({ environment, load, renew }: TlsReload<Tls>): Promise<void> {
   const tls = await load();
   if (tls === null) return;
   renew(tls);
@@ -66,7 +65,10 @@ async function takeUp({ environment, load, renew }: TlsReload): Promise<void> {
 }
 
 /** Differs when any of the files does, or can be seen no more. */
-async function traceOf({ environment: { disk }, files }: TlsReload): Promise<string> {
+async function traceOf({
+  environment: { disk },
+  files,
+}: Pick<TlsReload<unknown>, 'environment' | 'files'>): Promise<string> {
   const traces = await Promise.all(
     files.map(async (path) => {
       try {

@@ -239,10 +239,15 @@ export class CoordinatorServer {
 
   /** Ends all connections and writes what makes the next start quick. Sessions live on. */
   async stop(): Promise<void> {
+    await this.close();
+    await this.#snapshots.finish(this.state);
+  }
+
+  /** Ends all connections, and no more. */
+  async close(): Promise<void> {
     this.roles.stop();
     for (const page of this.#pages.splice(0)) await page.close();
     await this.#acceptor.close();
-    await this.#snapshots.finish(this.state);
   }
 
   /** The log cannot be written: what is not acknowledged never will be. */

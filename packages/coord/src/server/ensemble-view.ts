@@ -8,9 +8,16 @@ import { QuorumRules } from '../core/quorum/rules.ts';
 import { membersOfNode, versionOf } from '../core/transaction/members.ts';
 import { CONFIG_PATH } from '../core/tree/tree.ts';
 import type { ReplicaStatus } from '../replica/types.ts';
+import type { EnsembleMark } from '../storage/types.ts';
 import type { Json } from './admin/pretty-json.ts';
 import type { Mode } from './server-info.ts';
 import type { ServerState } from './server-state.ts';
+
+/** What is asked whenever somebody looks. */
+export interface EnsembleSources {
+  status(): ReplicaStatus;
+  mark(): Pick<EnsembleMark, 'clusterId' | 'fence' | 'metFence'>;
+}
 
 interface Members {
   readonly text: string;
@@ -20,18 +27,18 @@ interface Members {
 
 export class EnsembleView {
   readonly serverId: number;
-  readonly #status: () => ReplicaStatus;
+  readonly #sources: EnsembleSources;
   readonly #state: ServerState;
   #members: Members | null = null;
 
-  constructor(serverId: number, state: ServerState, status: () => ReplicaStatus) {
+  constructor(serverId: number, state: ServerState, sources: EnsembleSources) {
     this.serverId = serverId;
     this.#state = state;
-    this.#status = status;
+    this.#sources = sources;
   }
 
   status(): ReplicaStatus {
-    return this.#status();
+    return this.#sources.status();
   }
 
   get ensemble(): Ensemble {
@@ -44,14 +51,14 @@ export class EnsembleView {
 
   /** Why nobody leads, as far as it is a lack of votes: `maintenance: 3 of 7 votes`; else null. */
   maintenance(): string | null {
-    const { role, presentIds } = this.#status();
+    const { role, presentIds } = this.status();
     if (role !== 'looking' || this.rules.isQuorum(presentIds)) return null;
     return `maintenance: ${this.rules.describe(presentIds)}`;
   }
 
   /** The members that this server goes by, when they are newer than what any transaction says. */
   unrecordedMembers(): string | null {
-    const { ensembleText } = this.#status();
+    const { ensembleText } = this.status();
     const recorded = membersOfNode(this.#state.tree.get(CONFIG_PATH));
     const recordedVersion = recorded === null ? 0n : versionOf(recorded);
     return versionOf(ensembleText) > recordedVersion ? ensembleText : null;
@@ -59,14 +66,18 @@ export class EnsembleView {
 
   /** What `quor` and the page `quorum` answer. */
   describe(mode: Mode | null, sinceMs: number, now: Millis): Readonly<Record<string, Json>> {
-    const status = this.#status();
+    const status = this.status();
     const { role, serverId, leaderId, acceptedEpoch, currentEpoch, learners } = status;
+    const { clusterId, fence, metFence } = this.#sources.mark();
     return {
       serverId,
       role: mode ?? role,
       leaderId,
       acceptedEpoch,
       currentEpoch,
+      clusterId,
+      fence,
+      metFence,
       loggedZxid: hex(status.loggedZxid),
       committedZxid: hex(status.committedZxid),
       appliedZxid: hex(this.#state.appliedZxid),
@@ -89,7 +100,7 @@ export class EnsembleView {
   }
 
   #current(): Members {
-    const { ensembleText: text } = this.#status();
+    const { ensembleText: text } = this.status();
     if (this.#members?.text !== text) {
       const ensemble = parseEnsemble(text);
       this.#members = { text, ensemble, rules: new QuorumRules(ensemble) };

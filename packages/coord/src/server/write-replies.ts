@@ -6,6 +6,7 @@ import {
   createResponse,
   ERROR_OP,
   errorResponse,
+  getDataResponse,
   multiEnd,
   multiHeader,
   opCodes,
@@ -54,6 +55,8 @@ export function replyToWrite(
     case opCodes.setData:
     case opCodes.setAcl: // SetACLResponse has the same one field.
       return outbox.sized(xid, setDataResponse, nodeOf(applied), STAT_BYTES);
+    case opCodes.reconfig:
+      return outbox.reply(xid, getDataResponse, nodeOf(applied));
     case opCodes.multi:
       invariant(change.kind === 'multi' && Array.isArray(applied), 'a multi has results');
       return outbox.chunks(xid, 0, results(resultTypes, change.changes, applied));

@@ -93,7 +93,10 @@ export class FakeEnsemble {
       storage,
       { metrics: new Metrics(), serveHttp: null, observer: null },
     );
-    const view = new EnsembleView(id, server.state, () => this.#status(id, lines.join('\n')));
+    const view = new EnsembleView(id, server.state, {
+      status: () => this.#status(id, lines.join('\n')),
+      mark: () => ({ clusterId: null, fence: 0, metFence: 0 }),
+    });
     server.roles.beginLooking({
       status: () => view.status(),
       maintenance: () => view.maintenance(),
