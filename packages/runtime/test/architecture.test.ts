@@ -101,6 +101,9 @@ const ARROWS: Readonly<Record<(typeof PACKAGES)[number], readonly string[]>> = {
 };
 const importOf = (name: string): string =>
   `import { x } from '@odradek/${name}';\nexport const a = x;`;
+/** The coordination server takes its half of protocol only. */
+const faceFor = (from: string, to: string): string =>
+  from === 'coord' && to === 'protocol' ? 'protocol/zookeeper' : to;
 
 const plants: readonly Plant[] = [
   ...HOSTS.flatMap((folder) => [
@@ -128,10 +131,12 @@ const plants: readonly Plant[] = [
       folder,
       null,
       "import { invariant, type Machine, type Millis, millis, type Tick } from '@odradek/runtime';\nexport type A = [Machine<Tick, Millis>];\nexport const a = [invariant, millis];",
-      "import { x } from '@odradek/protocol';\nexport const a = x;",
+      "import { x } from '@odradek/protocol/zookeeper';\nexport const a = x;",
       "import { x } from './beside.ts';\nexport const a = x;",
     ),
   ]),
+  ...plant('coord/src/server', 'noRestrictedImports', importOf('protocol')),
+  ...plant('client/src', 'noRestrictedImports', importOf('protocol/zookeeper')),
   ...plant('coord/src/core/tree', null, "import { x } from '../watch/w.ts';\nexport const a = x;"),
   ...plant(
     'coord/src/core/tree',
@@ -146,7 +151,11 @@ const plants: readonly Plant[] = [
   ),
   ...PACKAGES.flatMap((from) =>
     PACKAGES.filter((to) => to !== from).flatMap((to) =>
-      plant(`${from}/src`, ARROWS[from].includes(to) ? null : 'noRestrictedImports', importOf(to)),
+      plant(
+        `${from}/src`,
+        ARROWS[from].includes(to) ? null : 'noRestrictedImports',
+        importOf(faceFor(from, to)),
+      ),
     ),
   ),
   ...plant(

@@ -1,5 +1,5 @@
 /** Transactions, sessions and nodes as one line of text, or as one object for other programs. */
-import { zookeeperErrorOf } from '@odradek/protocol';
+import { zookeeperErrorOf } from '@odradek/protocol/zookeeper';
 import type { Change, TransactionRecord } from '../core/transaction/record.ts';
 import type { AclEntry } from '../core/tree/acl.ts';
 import { kindOfOwner, ttlMsOf } from '../core/tree/node.ts';

@@ -4,7 +4,7 @@
  * Nothing of the data changes. Only the mark does, which says from then on who the members are, from
  * which epoch on they decide, and that everybody who does not know of it has no say.
  */
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 import { type Ensemble, formatEnsemble, parseEnsemble } from '../core/quorum/ensemble.ts';
 import { type Takeover, takeoverOf } from '../core/quorum/takeover.ts';
 import { membersOfNode } from '../core/transaction/members.ts';

@@ -8,7 +8,7 @@
  * wrong transaction. The preamble stays as it is in all versions, so that servers of different ones
  * can tell each other. What is in a payload is in codec.ts and greeting.ts.
  */
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 import { MalformedPeerData } from './errors.ts';
 
 export const PROTOCOL_VERSION = 1;

@@ -12,7 +12,12 @@
  * @see RFC 2831; javax.security.sasl, whose server accepts the same
  */
 import { timingSafeEqual } from 'node:crypto';
-import { digestMd5Proof, SASL_DIGEST_URI, SASL_REALM, saslDirectives } from '@odradek/protocol';
+import {
+  digestMd5Proof,
+  SASL_DIGEST_URI,
+  SASL_REALM,
+  saslDirectives,
+} from '@odradek/protocol/zookeeper';
 
 /** The one use of a nonce that is accepted. */
 const FIRST_USE = '00000001';

@@ -21,7 +21,7 @@ import {
   type Reader,
   xids,
   zookeeperErrorCodes,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import { type Connection, type ConnectionHandler, type Disarm, millis } from '@odradek/runtime';
 import type { Lease } from '../core/session/expiry.ts';
 import { negotiatedTimeout } from '../core/session/session-table.ts';

@@ -1,7 +1,7 @@
 /**
  * What `cons` and `stat` tell of one connection: counts, times, and the last thing it was answered.
  */
-import { opCodes } from '@odradek/protocol';
+import { opCodes } from '@odradek/protocol/zookeeper';
 import type { Queued } from './queued-request.ts';
 import { LatencyStats, type ServerStats } from './server-stats.ts';
 

@@ -5,7 +5,7 @@
  *
  * Wires the pure parts (../core/) to connections and time; nothing is decided here.
  */
-import { eventTypes } from '@odradek/protocol';
+import { eventTypes } from '@odradek/protocol/zookeeper';
 import type {
   Environment,
   HttpServer,

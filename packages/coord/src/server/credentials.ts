@@ -8,7 +8,7 @@ import {
   type Reader,
   saslRequest,
   saslResponse,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import type { Connection, Log, Random } from '@odradek/runtime';
 import type { Identity } from '../core/tree/acl.ts';
 import {

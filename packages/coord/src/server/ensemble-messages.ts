@@ -6,7 +6,7 @@
  * within one turn of the event loop goes as one message. Requests travel as the client sent them, so that
  * forwarding one is a copy. Lengths, checksums and versions are the affair of the link below.
  */
-import { MalformedMessage, Reader, Writer } from '@odradek/protocol';
+import { MalformedMessage, Reader, Writer } from '@odradek/protocol/zookeeper';
 import type { Identity } from '../core/tree/acl.ts';
 import type { RequestBytes } from './write-path.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The answer to a handshake as a frame.
  */
-import { connectResponse, oldConnectResponse } from '@odradek/protocol';
+import { connectResponse, oldConnectResponse } from '@odradek/protocol/zookeeper';
 import { PASSWORD_BYTES } from '../core/session/session-table.ts';
 import type { HeldSession } from './sessions.ts';
 

@@ -2,7 +2,7 @@
  * What a leader does with what learners tell it: their clients' writes go the way of its own, what they
  * heard of sessions is noted, and whether a session is alive is answered.
  */
-import { MalformedMessage, type Reader, zookeeperErrorCodes } from '@odradek/protocol';
+import { MalformedMessage, type Reader, zookeeperErrorCodes } from '@odradek/protocol/zookeeper';
 import type { Log } from '@odradek/runtime';
 import type { Identity } from '../core/tree/acl.ts';
 import type { Leadership, LearnerListener } from '../replica/types.ts';

@@ -8,7 +8,7 @@ import {
   Writer,
   watcherEvent,
   xids,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 
 const writer = new Writer();
 

@@ -6,7 +6,7 @@
  * no buffer, and a busy one pays no allocation per reply: replies are slices of the writer's slab,
  * and node data from a kilobyte on is referenced where it is.
  */
-import { type JuteRecord, Writer } from '@odradek/protocol';
+import { type JuteRecord, Writer } from '@odradek/protocol/zookeeper';
 import type { Connection } from '@odradek/runtime';
 import { FLUSH_BYTES, IDLE_WRITERS_MAX } from './limits.ts';
 

@@ -2,7 +2,7 @@
  * Requests in their place in a session's order, while they wait: writes for their commit, reads for
  * the writes before them, or for word that nothing newer was acknowledged elsewhere.
  */
-import type { Reader } from '@odradek/protocol';
+import type { Reader } from '@odradek/protocol/zookeeper';
 import type { Applied } from '../core/transaction/apply.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { Waiter } from './server-state.ts';

@@ -39,7 +39,7 @@ import {
   watchModes,
   whoAmIResponse,
   xids,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import { type Identity, maskedEntries, permission, permits } from '../core/tree/acl.ts';
 import type { Node } from '../core/tree/node.ts';
 import type { Tree } from '../core/tree/tree.ts';

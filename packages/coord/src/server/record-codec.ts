@@ -4,7 +4,7 @@
  *
  * Numbers of kinds are part of the format on disk: they are never reused, new fields go at the end.
  */
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import type { StoredSession } from '../core/session/session-table.ts';
 import type { Change, TransactionRecord } from '../core/transaction/record.ts';
 import type { AclEntry } from '../core/tree/acl.ts';

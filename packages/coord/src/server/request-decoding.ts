@@ -14,7 +14,7 @@ import {
   reconfigRequest,
   setAclRequest,
   setDataRequest,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import type { Operation, WriteRequest } from '../core/transaction/request.ts';
 import { SMALL_DATA_BYTES } from '../core/tree/node.ts';
 

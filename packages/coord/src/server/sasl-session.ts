@@ -2,7 +2,7 @@
  * SASL on one connection: which exchange is going on, and what a step of it comes to for the client.
  * Not here: the exchange itself (../security/digest-md5.ts), replies (client-connection.ts).
  */
-import { zookeeperErrorCodes as errors } from '@odradek/protocol';
+import { zookeeperErrorCodes as errors } from '@odradek/protocol/zookeeper';
 import type { Random } from '@odradek/runtime';
 import type { Identity } from '../core/tree/acl.ts';
 import { DigestMd5Exchange } from '../security/digest-md5.ts';

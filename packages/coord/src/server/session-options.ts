@@ -8,7 +8,7 @@
  *
  *     addauth odradek reads=linearizable      (back to ordinary: reads=sequential)
  */
-import { opCodes } from '@odradek/protocol';
+import { opCodes } from '@odradek/protocol/zookeeper';
 
 export const OPTIONS_SCHEME = 'odradek';
 

@@ -5,7 +5,7 @@
  * The server that decides is session-host.ts, a learner learner-sessions.ts, a server that nobody leads
  * read-only-sessions.ts.
  */
-import { createFlags } from '@odradek/protocol';
+import { createFlags } from '@odradek/protocol/zookeeper';
 import type { Lease } from '../core/session/expiry.ts';
 import { firstSessionId, type SessionTable } from '../core/session/session-table.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';

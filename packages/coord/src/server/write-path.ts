@@ -11,7 +11,7 @@
  * on a leader also what clients of other servers ask for. What "enough disks" means is the
  * replication's affair: alone it is our own. How a learner's writes come here: forwarded-writes.ts.
  */
-import { zookeeperErrorCodes } from '@odradek/protocol';
+import { zookeeperErrorCodes } from '@odradek/protocol/zookeeper';
 import { type Clock, InvariantViolation } from '@odradek/runtime';
 import { Fifo } from '../core/fifo.ts';
 import { membersOfRecord } from '../core/transaction/members.ts';

@@ -13,7 +13,7 @@ import {
   setDataResponse,
   Writer,
   zookeeperErrorCodes,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import { InvariantViolation, invariant } from '@odradek/runtime';
 import type { Applied } from '../core/transaction/apply.ts';
 import type { Change } from '../core/transaction/record.ts';

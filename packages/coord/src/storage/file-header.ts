@@ -7,7 +7,7 @@
  * The salt is drawn for each file and goes into each checksum in it. So bytes that a client chose
  * can never pass for a record, nor can what is left of another file on a reused disk block.
  */
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 import type { DiskFile } from '@odradek/runtime';
 import { RESTORE_REMEDY, StorageDamaged, StorageNotUsable } from './errors.ts';
 import type { FileKind } from './file-names.ts';

@@ -11,7 +11,7 @@
  * last group, whose pages the disk may have taken in any order before the power went: a torn end,
  * which nobody was promised, and which is cut.
  */
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 import { FILE_HEADER_BYTES } from './file-header.ts';
 import { type FileWindow, WINDOW_BYTES } from './file-window.ts';
 import type { LogRecord } from './types.ts';

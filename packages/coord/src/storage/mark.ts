@@ -6,7 +6,7 @@
  * the start.
  */
 import { join } from 'node:path';
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
 import { StorageDamaged } from './errors.ts';
 import type { EnsembleMark } from './types.ts';

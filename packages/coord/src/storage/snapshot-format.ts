@@ -10,7 +10,7 @@
  * The seal's zxid: entries are read while transactions go on, so they may show effects of later ones
  * than the snapshot is named after. Only with the log up to there do they make a consistent state.
  */
-import { crc32c } from '@odradek/protocol';
+import { crc32c } from '@odradek/protocol/zookeeper';
 
 export const BLOCK_HEADER_BYTES = 20;
 export const ENTRY_HEADER_BYTES = 4;

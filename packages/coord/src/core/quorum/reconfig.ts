@@ -11,7 +11,7 @@
  *
  * Not here: who may ask (the access list of the config node), and who is in sync (leader.ts).
  */
-import { zookeeperErrorCodes as errorCodes } from '@odradek/protocol';
+import { zookeeperErrorCodes as errorCodes } from '@odradek/protocol/zookeeper';
 import {
   type Ensemble,
   formatEnsemble,

@@ -6,7 +6,7 @@
  * outstanding changes. What comes out is deterministic. Refusals come out as records too.
  * Not here: zxids and times, which are handed in; applying (apply.ts).
  */
-import { zookeeperErrorCodes as errorCodes } from '@odradek/protocol';
+import { zookeeperErrorCodes as errorCodes } from '@odradek/protocol/zookeeper';
 import type { SessionTable } from '../session/session-table.ts';
 import {
   type Acl,

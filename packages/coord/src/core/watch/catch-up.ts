@@ -6,7 +6,7 @@
  * deleted and made again in between shows as changed only. Order as in the original: data, exist,
  * child, persistent, recursive.
  */
-import { type EventType, eventTypes } from '@odradek/protocol';
+import { type EventType, eventTypes } from '@odradek/protocol/zookeeper';
 import type { Tree } from '../tree/tree.ts';
 import type { WatchTable } from './watch-table.ts';
 

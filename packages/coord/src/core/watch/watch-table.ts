@@ -10,7 +10,7 @@
  * Firing returns nothing and calls `notify` in the order that clients rely on. Whether the connection
  * may read the node is for `notify` to decide: a watch is used up even if its owner may not be told.
  */
-import { type EventType, eventTypes } from '@odradek/protocol';
+import { type EventType, eventTypes } from '@odradek/protocol/zookeeper';
 import type { Acl } from '../tree/acl.ts';
 import { parentOf } from '../tree/path.ts';
 import { each, type Watchers, WatchIndex } from './watch-index.ts';

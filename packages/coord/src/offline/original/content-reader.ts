@@ -2,7 +2,7 @@
  * Takes pieces of known size out of a stream of chunks, with the position and the Adler-32 of all
  * that was taken: what reading a snapshot from its beginning to its end needs.
  */
-import { MalformedMessage, Reader } from '@odradek/protocol';
+import { MalformedMessage, Reader } from '@odradek/protocol/zookeeper';
 import { ADLER32_START, adler32 } from './adler32.ts';
 
 /** No path, data or list of a node is longer, whatever jute.maxbuffer was: a greater length is damage. */

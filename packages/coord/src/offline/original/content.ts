@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { decompressSync, ProtocolError } from '@odradek/protocol';
+import { ProtocolError, snappy } from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
 import { ForeignDataDamaged } from '../errors.ts';
 
@@ -97,9 +97,7 @@ async function* unframed(disk: Disk, path: string): AsyncGenerator<Buffer> {
         throw damaged(`a block of ${sizeBytes} bytes`);
       if (rest.length < 4 + sizeBytes) break;
       try {
-        yield decompressSync('snappy', rest.subarray(4, 4 + sizeBytes), {
-          limitBytes: SNAPPY_BLOCK_BYTES_MAX,
-        });
+        yield snappy.decompressSync(rest.subarray(4, 4 + sizeBytes), SNAPPY_BLOCK_BYTES_MAX, {});
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         throw damaged(error.message, error);

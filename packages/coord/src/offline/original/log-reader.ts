@@ -6,7 +6,7 @@
  * missing B, wherever it is, and goes on with the next file; what stood behind it is lost without a
  * word. Here it is an end only when nothing but zeros follows what was being written.
  */
-import { MalformedMessage, storedFileHeader } from '@odradek/protocol';
+import { MalformedMessage, storedFileHeader } from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
 import { FileWindow } from '../../storage/file-window.ts';
 import { writtenBytesFrom } from '../../storage/log-format.ts';

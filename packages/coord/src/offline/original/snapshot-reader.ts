@@ -13,7 +13,7 @@ import {
   storedFileHeader,
   storedNode,
   storedSession,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
 import type { AclEntry } from '../../core/tree/acl.ts';
 import type { StoredNode } from '../../core/tree/tree.ts';

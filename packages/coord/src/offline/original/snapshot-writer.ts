@@ -3,7 +3,13 @@
  * digest, which each version reads and then computes for itself.
  */
 import { dirname, join } from 'node:path';
-import { storedAcl, storedFileHeader, storedNode, storedSession, Writer } from '@odradek/protocol';
+import {
+  storedAcl,
+  storedFileHeader,
+  storedNode,
+  storedSession,
+  Writer,
+} from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
 import type { AclEntry } from '../../core/tree/acl.ts';
 import { OfflineRefused } from '../errors.ts';

@@ -23,7 +23,7 @@ import {
   setDataTxn,
   txnDigest,
   txnHeader,
-} from '@odradek/protocol';
+} from '@odradek/protocol/zookeeper';
 import type { Change, TransactionRecord } from '../../core/transaction/record.ts';
 import type { AclEntry, RawAclEntry } from '../../core/tree/acl.ts';
 import { CONTAINER_OWNER, TTL_MS_MAX, ttlOwner } from '../../core/tree/node.ts';
