@@ -2,7 +2,7 @@
  * What a link between servers carries: a preamble, then frames.
  *
  *   preamble: 0 magic "OdrP"  4 protocol version (u16)  6 purpose (u16)
- *   frame:    0 payload size (u32)  4 CRC-32C of the size and the payload (u32)  8 payload
+ *   frame:    0 CRC-32C of all that follows (u32)  4 payload size (u32)  8 payload
  *
  * TCP's own checksum lets one damaged segment in some ten million through; here it would become a
  * wrong transaction. The preamble stays as it is in all versions, so that servers of different ones
@@ -14,6 +14,7 @@ import { MalformedPeerData } from './errors.ts';
 export const PROTOCOL_VERSION = 1;
 export const PREAMBLE_BYTES = 8;
 export const FRAME_HEADER_BYTES = 8;
+const SIZE_AT = 4;
 /** The largest payload while two servers greet each other: the text of the members is in it. */
 export const GREETING_BYTES_MAX = 256 * 1024;
 /** The largest payload on an election link. */
@@ -54,12 +55,10 @@ export function decodePreamble(bytes: Buffer): Preamble | null {
 
 /** Writes the header in front of the payload, which lies behind it already. @returns the frame */
 export function sealFrame(frame: Buffer): Buffer {
-  frame.writeUInt32BE(frame.length - FRAME_HEADER_BYTES, 0);
-  frame.writeUInt32BE(checksumOf(frame.subarray(0, 4), frame.subarray(FRAME_HEADER_BYTES)), 4);
+  frame.writeUInt32BE(frame.length - FRAME_HEADER_BYTES, SIZE_AT);
+  frame.writeUInt32BE(crc32c(frame.subarray(SIZE_AT)), 0);
   return frame;
 }
-
-const checksumOf = (size: Uint8Array, payload: Uint8Array): number => crc32c(payload, crc32c(size));
 
 /** What to do with a payload. `isOwned`: it may be kept; else it is there during the call only. */
 export type TakePayload = (payload: Buffer, isOwned: boolean) => void;
@@ -129,7 +128,7 @@ export class FrameReader {
       next = at + part;
     }
     const position = header === chunk ? headerAt : 0;
-    const sizeBytes = header.readUInt32BE(position);
+    const sizeBytes = header.readUInt32BE(position + SIZE_AT);
     if (sizeBytes > this.payloadBytesMax) {
       throw new MalformedPeerData(
         `a frame of ${sizeBytes} bytes; at most ${this.payloadBytesMax} are taken here`,
@@ -138,7 +137,11 @@ export class FrameReader {
     if (chunk.length - next >= sizeBytes) {
       this.#headerBytes = 0;
       const payload = chunk.subarray(next, next + sizeBytes);
-      this.#check(header.subarray(position, position + FRAME_HEADER_BYTES), payload);
+      const found =
+        header === chunk
+          ? crc32c(chunk.subarray(headerAt + SIZE_AT, next + sizeBytes))
+          : crc32c(payload, crc32c(header.subarray(SIZE_AT)));
+      requireChecksum(found, header.readUInt32BE(position));
       this.#take(payload, false);
       return next + sizeBytes;
     }
@@ -177,12 +180,13 @@ export class FrameReader {
     if (payload === null || this.#gathered < this.#sizeBytes) return;
     this.#payload = null;
     this.#headerBytes = 0;
-    this.#check(this.#header, payload);
+    const found = crc32c(payload, crc32c(this.#header.subarray(SIZE_AT)));
+    requireChecksum(found, this.#header.readUInt32BE(0));
     this.#take(payload, true);
   }
+}
 
-  #check(header: Buffer, payload: Buffer): void {
-    if (checksumOf(header.subarray(0, 4), payload) === header.readUInt32BE(4)) return;
-    throw new MalformedPeerData('a frame was damaged on its way: its checksum is wrong');
-  }
+function requireChecksum(found: number, stated: number): void {
+  if (found === stated) return;
+  throw new MalformedPeerData('a frame was damaged on its way: its checksum is wrong');
 }

@@ -21,9 +21,15 @@ import type {
 
 const { clock, timers } = nodeEnvironment();
 
+/** Far more turns than anything here takes. */
+const TURNS_MAX = 20_000;
+
 /** Resolves once `holds`. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let turn = 0; !holds(); turn++) {
+    if (turn === TURNS_MAX) throw new Error(`never came about: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 export interface ServerOptions {
