@@ -6,8 +6,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { millis, nodeEnvironment, type Timers } from '@odradek/runtime';
 import { zkCli } from '../../src/commands/zookeeper-shell.ts';
 import { run, startServer, type TestServer } from './support.ts';
+
+const PATIENCE_MS = 60_000;
+
+const { clock, timers } = nodeEnvironment();
+/** The first prompt waits for the server for a second; here for as long as a busy machine may take. */
+const patient: Timers = {
+  afterTurn: (run) => timers.afterTurn(run),
+  wakeAt: (deadline, wake) =>
+    timers.wakeAt(millis(Math.max(deadline, clock.now() + PATIENCE_MS)), wake),
+};
 
 let server: TestServer;
 
@@ -27,7 +38,10 @@ test.each(['acl', 'create', 'quota', 'read', 'shell', 'watch', 'write'])('%s', a
   );
   lines.pop(); // The last prompt met the end of the input.
 
-  const { all, exitCode } = await run(zkCli, ['-server', server.address], { lines });
+  const { all, exitCode } = await run(zkCli, ['-server', server.address], {
+    lines,
+    environment: { timers: patient },
+  });
 
   const shown = all
     .replaceAll(server.address, 'SERVER')

@@ -358,5 +358,5 @@ test(
     // Gentle deaths would show nothing: on the average a good number of writes stand before each.
     expect(acknowledged / (SEEDS * LIVES)).toBeGreaterThan(10);
   },
-  30_000 + SEEDS * 500,
+  60_000 + SEEDS * 2_000,
 );
