@@ -80,6 +80,14 @@ export class Members {
   }
 
   /**
+   * Somebody goes by members of this version as certain ones.
+   * @returns whether the next ones are certain with it
+   */
+  heardOf(version: bigint): boolean {
+    return this.committed(version);
+  }
+
+  /**
    * What an established leader goes by, to a server that knows nothing but its own file.
    * @returns whether it is something else
    * @throws InvalidEnsemble

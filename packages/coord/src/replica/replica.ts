@@ -60,6 +60,8 @@ export interface ReplicaParts {
   readonly state: ReplicatedState;
   readonly listener: RoleListener;
   readonly config: ReplicaConfig;
+  /** The disk failed, and this server has left the ensemble for good. Told once. */
+  onFailure?(error: OdradekError): void;
 }
 
 /** Intervals of the original (fastleader.*NotificationInterval). */
@@ -77,7 +79,7 @@ export class Replica {
   readonly #log: ReplicatedLog;
   readonly #election: ElectionMachine;
   readonly #elect: Deliver<ElectionInput>;
-  readonly #parked = new ParkedLinks();
+  readonly #parked: ParkedLinks;
   /** Servers to whose election port the way stands. */
   readonly #reachable = new Set<number>();
   #leader: LeaderHost | null = null;
@@ -96,6 +98,7 @@ export class Replica {
     this.#parts = parts;
     const { config, storage, state, environment } = parts;
     this.#limits = { ...DEFAULT_LIMITS, ...config.limits };
+    this.#parked = new ParkedLinks(environment);
     this.#marks = new MarkKeeper(storage, config.trustsEmptyDisk ?? false);
     const forced = this.#marks.mark.forcedMembers;
     const given = forced === null ? [] : [parseEnsemble(forced, 'the members of the take-over')];
@@ -169,6 +172,7 @@ export class Replica {
         error: reason instanceof Error ? reason : null,
       });
     });
+    this.#parts.onFailure?.(error);
   }
 
   /** Whether this server has a say. */
@@ -270,6 +274,7 @@ export class Replica {
   }
 
   #notified(from: number, notification: Notification): void {
+    if (this.#members.heardOf(notification.ensembleVersion)) this.#membersChanged();
     this.#elect({ kind: 'heard', from, notification });
     if (this.#leader === null || this.#leader.isEstablished) return;
     if (notification.vote.leaderId !== this.#parts.config.serverId) this.#leader.contradicted(from);

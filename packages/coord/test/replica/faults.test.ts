@@ -5,7 +5,9 @@
  * acknowledged lost. A failing seed is its own reproduction.
  */
 import { expect, test } from '@jest/globals';
-import { membersOf, World } from './world.ts';
+import { formatServer, parseEnsemble } from '../../src/core/quorum/ensemble.ts';
+import type { Draw } from './simple-network.ts';
+import { membersOf, type TestServer, World } from './world.ts';
 
 const SEEDS = Number(process.env.REPLICA_SEEDS ?? 60);
 const FIRST = Number(process.env.REPLICA_SEED ?? 1);
@@ -49,7 +51,7 @@ async function run(seed: number): Promise<World> {
     const id = ids[draw(ids.length)]!;
     const other = ids[draw(ids.length)]!;
     const server = world.server(id);
-    switch (draw(9)) {
+    switch (draw(10)) {
       case 0:
       case 1:
         if (server.process.isAlive) server.crash(draw(3) === 0 ? 'kill' : 'power');
@@ -77,6 +79,9 @@ async function run(seed: number): Promise<World> {
       case 8:
         server.takeSnapshot();
         break;
+      case 9:
+        world.leader?.reconfigure(changedMembers(world.leader, draw));
+        break;
     }
   }
   world.network.heal();
@@ -90,6 +95,22 @@ async function run(seed: number): Promise<World> {
   await world.untilInStep();
   await world.check();
   return world;
+}
+
+/** Other weights for those who vote, or another part for one of them. */
+function changedMembers(leader: TestServer, draw: Draw): string {
+  const { servers } = parseEnsemble(leader.replica!.status().ensembleText);
+  const chosen = draw(2) === 0 ? draw(servers.size) : -1;
+  const lines: string[] = [];
+  const weights: string[] = [];
+  [...servers.values()].forEach((server, index) => {
+    const isObserver =
+      index === chosen ? server.role === 'participant' : server.role === 'observer';
+    const role = isObserver ? 'observer' : 'participant';
+    lines.push(`server.${server.id}=${formatServer({ ...server, role })}`);
+    if (!isObserver) weights.push(`weight.${server.id}=${draw(4)}`);
+  });
+  return [...lines, ...weights].join('\n');
 }
 
 test.each(Array.from({ length: SEEDS }, (_, index) => FIRST + index))(

@@ -148,12 +148,15 @@ export class TestServer {
   applied: bigint[] = [];
   readonly tells: string[] = [];
   readonly lines: string[] = [];
+  /** The members as its file says. */
+  file: string;
   #proposedZxid = 0n;
 
   constructor(id: number, world: World) {
     this.id = id;
     this.world = world;
     this.disk = new MemoryDisk();
+    this.file = world.initialText;
   }
 
   get isServing(): boolean {
@@ -207,7 +210,7 @@ export class TestServer {
       listener: this.#listener(process),
       config: {
         serverId: this.id,
-        ensemble: parseEnsemble(this.world.initialText),
+        ensemble: parseEnsemble(this.file),
         tickMs: options.tickMs ?? TICK_MS,
         initLimit: INIT_LIMIT,
         syncLimit: SYNC_LIMIT,
@@ -258,11 +261,20 @@ export class TestServer {
     return zxid;
   }
 
-  /** Makes these the members: the version is the zxid of the change. */
-  reconfigure(members: string): bigint | null {
-    const ensemble = parseEnsemble(members);
-    const text = formatEnsemble({ ...ensemble, version: this.#proposedZxid + 1n });
-    return this.propose('', '', text);
+  /**
+   * Makes these the members: the version is the zxid of the change.
+   * @returns its zxid, or why it cannot be
+   */
+  reconfigure(members: string): bigint | string {
+    const { leadership } = this;
+    if (leadership === null || !this.process.isAlive) return 'it does not lead';
+    let text: string;
+    try {
+      text = formatEnsemble({ ...parseEnsemble(members), version: this.#proposedZxid + 1n });
+    } catch (error) {
+      return String(error);
+    }
+    return leadership.refusalOf(text) ?? this.propose('', '', text) ?? 'it does not lead';
   }
 
   #listener(process: ServerProcess): RoleListener {
@@ -298,7 +310,12 @@ export class TestServer {
           this.link = null;
           this.roles.push('looking');
         }),
-      reconfigured: () => alive(() => this.roles.push('reconfigured')),
+      reconfigured: (text) =>
+        alive(() => {
+          this.roles.push('reconfigured');
+          // As the server above does: the file names those that are certain.
+          if (parseEnsemble(text).version > parseEnsemble(this.file).version) this.file = text;
+        }),
     };
   }
 
@@ -423,7 +440,10 @@ export class World {
     lines.sort((one, other) => Number.parseFloat(one) - Number.parseFloat(other));
     const states = [...this.servers.values()].map(({ id, process, replica, state }) => {
       const status = process.isAlive ? replica?.status() : undefined;
-      return `${id}: ${status?.role ?? 'down'} logged=${status?.loggedZxid.toString(16)} committed=${status?.committedZxid.toString(16)} applied=${state?.appliedZxid.toString(16)} epochs=${status?.acceptedEpoch}/${status?.currentEpoch} ${status?.obstacle ?? ''}`;
+      return `${id}: ${status?.role ?? 'down'} logged=${status?.loggedZxid.toString(16)} committed=${status?.committedZxid.toString(16)} applied=${state?.appliedZxid.toString(16)} epochs=${status?.acceptedEpoch}/${status?.currentEpoch} ${status?.obstacle ?? ''} ${status?.ensembleText
+        .split('\n')
+        .map((line) => line.replace(/host.*:/, ''))
+        .join(' ')}`;
     });
     return [...lines.slice(-60), ...states].join('\n');
   }

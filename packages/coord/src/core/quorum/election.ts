@@ -198,8 +198,8 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
 
   /** Who weighs nothing never leads; somebody new only among new ones. */
   #beats(vote: Vote, isNew: boolean, other: Vote, isOtherNew: boolean): boolean {
-    if (!this.#rules.mayLead(vote.leaderId)) return false;
-    if (!this.#rules.mayLead(other.leaderId)) return true;
+    if (!this.#mayLead(vote.leaderId)) return false;
+    if (!this.#mayLead(other.leaderId)) return true;
     if (isNew !== isOtherNew) return isOtherNew;
     return compareVotes(vote, other) > 0;
   }
@@ -294,20 +294,37 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     return isAnyNew;
   }
 
+  /**
+   * By the members that are certain, or by those of a change: who has the whole history may be one of
+   * either. A candidate that votes for somebody else is none; it may know newer members than we do.
+   */
+  #mayLead(id: number): boolean {
+    if (!this.#rules.mayLead(id) && this.#pendingRules?.mayLead(id) !== true) return false;
+    const theirs = this.#voteOf(id);
+    return theirs === null || theirs.vote.leaderId === id;
+  }
+
   /** Somebody who may lead was not heard in this round, and is not known to be out of reach. */
   #mayBetterCome(): boolean {
     for (const id of this.#voters) {
-      if (id === this.#self || this.#gone.has(id) || !this.#rules.mayLead(id)) continue;
+      if (id === this.#self || this.#gone.has(id) || !this.#mayLead(id)) continue;
       if (this.#voteOf(id) === null) return true;
     }
     return false;
   }
 
-  /** A leader that says so itself, with a quorum that follows it or votes for it; never ourselves. */
+  /**
+   * A leader that says so itself, with a quorum that follows it or votes for it; never ourselves. One that
+   * goes by newer members than we do needs no quorum of ours: it is its members who follow it.
+   */
   #establishedLeader(): Notification | null {
+    for (const [id, claim] of this.#heard) {
+      const isNewer = claim.ensembleVersion > this.#current.version;
+      if (claim.state === 'leading' && isNewer && !this.#gone.has(id)) return claim;
+    }
     for (const id of this.#voters) {
       const claim = this.#heard.get(id);
-      if (claim?.state !== 'leading' || this.#gone.has(id) || !this.#rules.mayLead(id)) continue;
+      if (claim?.state !== 'leading' || this.#gone.has(id) || !this.#mayLead(id)) continue;
       const followers = [id];
       if (this.#proposal.leaderId === id) followers.push(this.#self);
       for (const other of this.#voters) {

@@ -303,7 +303,24 @@ describe('one machine', () => {
     expect(machine.obstacle).toMatch(
       /^a change of members is under way, and by the new ones only 3 of 13/,
     );
-    expect(decisions(hear(machine, 4, { vote: own(3) }, 901))).toEqual([3]);
+    hear(machine, 4, { vote: own(3) }, 901); // Server 5, of the new ones, may still know better.
+    expect(decisions(machine.step({ kind: 'tick' }, millis(1_101)))).toEqual([3]);
+  });
+
+  test('a candidate that votes for somebody else is none', () => {
+    const machine = machineOf(ensembleOf(3));
+    look(machine, 0);
+    hear(machine, 3, { vote: own(3) }, 1);
+    expect(machine.view.proposal).toEqual(own(3));
+    hear(machine, 3, { vote: own(2) }, 2);
+    expect(machine.view.proposal).toEqual(own(2));
+  });
+
+  test('a leader with newer members is followed, whatever ours say', () => {
+    const machine = machineOf(ensembleOf(3));
+    look(machine, 0);
+    const note = { vote: own(2), state: 'leading', round: 7, ensembleVersion: 5n } as const;
+    expect(decisions(hear(machine, 2, note, 1))).toEqual([2]);
   });
 
   test('a vote for somebody who went away is given up, in a round of its own', () => {
