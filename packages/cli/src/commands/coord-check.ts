@@ -41,10 +41,20 @@ function exitCodeOf({ files, gaps, start }: CheckReport): number {
 }
 
 function textOf(report: CheckReport): string {
-  const { files, gaps, start, refusal } = report;
+  const { files, gaps, start, refusal, mark, install } = report;
   const lines = [...files.map(verdictOf), ...gaps.map((gap) => `GAP: ${gap}`)];
   if (files.length === 0)
     lines.push('there are no files yet: a start would begin with an empty tree');
+  if (mark !== null) {
+    const { clusterId, acceptedEpoch, currentEpoch, fence } = mark;
+    lines.push(
+      `member of the ensemble ${clusterId ?? '(not named yet)'}: promised epoch ${acceptedEpoch}, has the history of ` +
+        `epoch ${currentEpoch}${fence > 0 ? `, take-overs ${fence}` : ''}`,
+    );
+  }
+  if (install !== null) {
+    lines.push(`A start would put ${install} in the place of all other files: a leader sent it.`);
+  }
   if (start === null) {
     lines.push(`A start would REFUSE: ${refusal?.message ?? ''}`);
   } else {

@@ -6,7 +6,9 @@ import type { OdradekError } from '@odradek/runtime';
 import { StorageDamaged, StorageNotUsable } from '../storage/errors.ts';
 import { listFiles, type StorageFile } from '../storage/file-names.ts';
 import { headerOf } from '../storage/log-files.ts';
+import { readMark, requireMarkUpTo } from '../storage/mark.ts';
 import { type StorageFolders, survey } from '../storage/recovery.ts';
+import type { EnsembleMark } from '../storage/types.ts';
 import { treeDigest } from './digest.ts';
 import { type ListedFile, listFile } from './list-file.ts';
 import {
@@ -31,6 +33,10 @@ export interface CheckReport {
   readonly gaps: readonly string[];
   /** What a start would end with; null when it would refuse. */
   readonly start: (StateSummary & StartPlan) | null;
+  /** What the server has promised to its ensemble; null when it has none, or the mark is damaged. */
+  readonly mark: EnsembleMark | null;
+  /** A snapshot of the leader's that a start would put in the place of everything else; null: none is on its way. */
+  readonly install: string | null;
   /** Why a start would refuse. */
   readonly refusal: OdradekError | null;
 }
@@ -76,14 +82,19 @@ async function checkOnce(
   const { disk } = environment;
   const snapshots = await listFiles(disk, folders.dataFolder, 'snapshot');
   const logs = await listFiles(disk, folders.logFolder, 'log');
+  const installs = await listFiles(disk, folders.dataFolder, 'install');
   const files: ListedFile[] = [];
-  for (const { path } of [...snapshots, ...logs]) {
+  for (const { path } of [...snapshots, ...installs, ...logs]) {
     progress.step(`reading ${path}`);
     files.push(await listFile(disk, path, { fromZxid: null, toZxid: null }, null));
   }
   const gaps = await gapsBetween(environment, logs, files);
+  const install = installs.at(-1)?.path ?? null;
+  let mark: EnsembleMark | null = null;
   try {
+    mark = await readMark(disk, folders.dataFolder);
     const found = await survey(disk, folders, logTo(progress));
+    if (mark !== null) requireMarkUpTo(mark, found.lastZxid, folders.dataFolder);
     const loaded = await loadSurveyed(disk, found, progress);
     const { state, recordCount } = loaded;
     const start = {
@@ -93,10 +104,10 @@ async function checkOnce(
       digest: treeDigest(state.tree),
       tornBytes: found.scanned.at(-1)?.tornBytes ?? 0,
     };
-    return { files, gaps, start, refusal: null };
+    return { files, gaps, start, mark, install, refusal: null };
   } catch (error) {
     if (!(error instanceof StorageDamaged || error instanceof StorageNotUsable)) throw error;
-    return { files, gaps, start: null, refusal: error };
+    return { files, gaps, start: null, mark, install, refusal: error };
   }
 }
 

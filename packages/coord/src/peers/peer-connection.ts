@@ -51,6 +51,8 @@ export interface PayloadHandler {
   closed(reason: string): void;
 }
 
+/** The first byte of whoever begins with TLS. */
+const TLS_HANDSHAKE = 0x16;
 /** Up to so many bytes are joined for one write; more goes out piece by piece. */
 const JOINED_BYTES_MAX = 64 * 1024;
 
@@ -223,7 +225,11 @@ export class PeerConnection {
     if (this.#preambleBytes < PREAMBLE_BYTES) return count;
     const preamble = decodePreamble(this.#preamble);
     if (preamble === null) {
-      throw new MalformedPeerData('it speaks something else than the protocol of these servers');
+      throw new MalformedPeerData(
+        this.#preamble[0] === TLS_HANDSHAKE
+          ? 'it speaks TLS, and this server does not (sslQuorum)'
+          : 'it speaks something else than the protocol of these servers',
+      );
     }
     const { version, purpose } = preamble;
     const isFine = version === PROTOCOL_VERSION && purpose === this.#parts.purpose;

@@ -7,7 +7,7 @@
  * servers that want to join). So no two servers ever have to agree on which of two links to keep.
  */
 import type { Connection, ConnectionHandler, Environment, Listener } from '@odradek/runtime';
-import { type Log, OdradekError } from '@odradek/runtime';
+import { ConnectFailed, type Log, OdradekError } from '@odradek/runtime';
 import { type Ensemble, parseEnsemble, type ServerAddress } from '../core/quorum/ensemble.ts';
 import {
   decodeLearnerMessage,
@@ -55,6 +55,7 @@ interface Members {
   readonly ensemble: Ensemble;
 }
 
+const STOPPED = 'the server stops';
 const PROBED = encodeLinkMessage({ kind: 'probed' });
 
 export class TcpPeerNetwork implements PeerNetwork {
@@ -152,7 +153,7 @@ export class TcpPeerNetwork implements PeerNetwork {
     this.#isStopped = true;
     await this.#listenWork;
     for (const listener of this.#listeners.splice(0)) await listener.close();
-    const reason = 'the server stops';
+    const reason = STOPPED;
     for (const link of this.#dialed.values()) link.stop(reason);
     this.#dialed.clear();
     for (const links of [this.#callers, this.#learners]) {
@@ -270,6 +271,7 @@ export class TcpPeerNetwork implements PeerNetwork {
 
   /** Somebody dialed our election port. */
   #called(link: PeerConnection, callerId: number): Attached {
+    if (this.#isStopped) return turnedAway(link);
     this.#callers.get(callerId)?.close('a newer connection takes its place');
     this.#callers.set(callerId, link);
     // It is there: no need to wait for the next attempt.
@@ -291,6 +293,7 @@ export class TcpPeerNetwork implements PeerNetwork {
 
   /** Somebody dialed our replication port. */
   #asked(connection: PeerConnection, learnerId: number): Attached {
+    if (this.#isStopped) return turnedAway(connection);
     const older = this.#learners.get(learnerId);
     if (older !== undefined) older.giveUp('a newer connection of the same server takes its place');
     const link = new ReplicationLink<LeaderMessage>(learnerId, connection, this.#encode);
@@ -360,6 +363,10 @@ export class TcpPeerNetwork implements PeerNetwork {
     return new Promise((resolve, reject) => {
       this.#dial('replication', leaderId, place, this.#options.connectMs, {
         answered: (connection) => {
+          if (this.#isStopped) {
+            reject(new PeerUnreachable(STOPPED));
+            return turnedAway(connection);
+          }
           const handler = attach(new ReplicationLink(leaderId, connection, toLeader));
           for (const link of this.#leaders.keys()) if (link.isOver) this.#leaders.delete(link);
           this.#leaders.set(connection, leaderId);
@@ -387,8 +394,6 @@ export class TcpPeerNetwork implements PeerNetwork {
       failed(error: PeerUnreachable): void;
     },
   ): void {
-    const { network } = this.#environment;
-    const tls = this.#tls === null ? {} : { tls: this.#tls.client };
     const named = {
       answered: outcome.answered,
       failed: (error: PeerUnreachable): void => {
@@ -397,14 +402,33 @@ export class TcpPeerNetwork implements PeerNetwork {
         outcome.failed(error);
       },
     };
-    network
-      .connect({ ...place, timeoutMs, ...tls }, (connection) =>
-        call(this.#handshake, purpose, peerId, connection, named),
-      )
-      .catch((error: unknown) => {
-        if (!(error instanceof OdradekError)) throw error;
-        named.failed(new PeerUnreachable(error.message, { cause: error }));
+    this.#connection({ ...place, timeoutMs }, (connection) =>
+      call(this.#handshake, purpose, peerId, connection, named),
+    ).catch((error: unknown) => {
+      if (!(error instanceof OdradekError)) throw error;
+      named.failed(new PeerUnreachable(error.message, { cause: error }));
+    });
+  }
+
+  /** With TLS where it is wanted; while servers move to TLS, without where it does not come about. */
+  async #connection(
+    place: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+    attach: (connection: Connection) => ConnectionHandler,
+  ): Promise<void> {
+    const { network } = this.#environment;
+    const tls = this.#tls;
+    if (tls === null) {
+      await network.connect(place, attach);
+      return;
+    }
+    try {
+      await network.connect({ ...place, tls: tls.client }, attach);
+    } catch (error) {
+      if (!(error instanceof ConnectFailed) || !tls.server.alsoPlain) throw error;
+      await network.connect(place, attach).catch((plainError: unknown) => {
+        throw plainError instanceof ConnectFailed ? error : plainError;
       });
+    }
   }
 
   /** It is a member no more. */
@@ -420,3 +444,9 @@ export class TcpPeerNetwork implements PeerNetwork {
 }
 
 const membersOf = (text: string): Members => ({ text, ensemble: parseEnsemble(text) });
+
+/** For links that come about while the server stops. */
+function turnedAway(link: PeerConnection): Attached {
+  link.close(STOPPED);
+  return { payloadBytesMax: 0, handler: { payload() {}, closed() {} } };
+}

@@ -11,7 +11,7 @@ import { silent } from '../../src/offline/state.ts';
 import { encodeEntry, encodeRecord } from '../../src/server/record-codec.ts';
 import { StorageDamaged } from '../../src/storage/errors.ts';
 import { survey } from '../../src/storage/recovery.ts';
-import type { Storage } from '../../src/storage/types.ts';
+import type { ReplicatedStorage } from '../../src/storage/types.ts';
 import { MemoryDisk } from '../storage/memory-disk.ts';
 import { append, DATA, FOLDER, open } from '../storage/set-up.ts';
 import { contents, create, remove, State, set } from '../support/state.ts';
@@ -24,7 +24,7 @@ const offline = { ...from, online: false };
 /** A server that wrote transactions 1 to 41, with snapshots at 11, 21 and 31; still running. */
 interface Served {
   readonly disk: MemoryDisk;
-  readonly storage: Storage;
+  readonly storage: ReplicatedStorage;
   /** What the tree was after each transaction, by zxid. */
   readonly history: readonly unknown[];
 }
@@ -219,5 +219,45 @@ describe('check', () => {
     await expect(checkDataDirectory(on(new MemoryDisk()), offline, silent)).rejects.toThrow(
       '/data is no data directory of the coordination server: there is no /data/odradek',
     );
+  });
+});
+
+describe('data of a member of an ensemble', () => {
+  const promised = {
+    clusterId: 'Aq3_x-9',
+    acceptedEpoch: 3,
+    currentEpoch: 2,
+    fence: 0,
+    metFence: 0,
+    forcedMembers: null,
+  };
+
+  test('the mark is told, and a damaged one is why a start would refuse', async () => {
+    const { disk, storage } = await serve();
+    await storage.saveMark(promised);
+    await storage.close();
+    const report = await checkDataDirectory(on(disk), offline, silent);
+    expect(report).toMatchObject({ mark: promised, install: null, refusal: null });
+    disk.plant(`${FOLDER}/mark`, Buffer.from('acceptedEpoch=3'));
+    const damaged = await checkDataDirectory(on(disk), offline, silent);
+    expect(damaged).toMatchObject({ mark: null, start: null, refusal: { path: `${FOLDER}/mark` } });
+  });
+
+  test('a snapshot that was being installed is what counts, for a check and in a backup', async () => {
+    const { disk, storage, history } = await serve();
+    const content = disk.contentOf(`${FOLDER}/snapshot.0000000000000015`);
+    await storage.close();
+    // As after a crash right behind the instant from which the old files count no more.
+    disk.plant(`${FOLDER}/install.0000000000000015`, content);
+    const report = await checkDataDirectory(on(disk), offline, silent);
+    expect(report.install).toBe(`${FOLDER}/install.0000000000000015`);
+    expect(report.start).toMatchObject({ zxid: 21n, replayed: 0 });
+    await backUp(on(disk), backupOptions, silent);
+    const to = { dataDirectory: '/new', logDirectory: null };
+    await restoreBackup(on(disk), { from: '/backup', to, upToZxid: null }, silent);
+    expect(await treeIn(disk, '/new/odradek')).toEqual(history[21]);
+    const { storage: started } = await open(disk);
+    expect(started.recoveredZxid).toBe(21n);
+    await started.close();
   });
 });
