@@ -97,11 +97,14 @@ export async function startCoordinator(
     settings: storageSettings(config),
     ...(settings === null ? {} : { autocreate: settings.trustEmptyDisk }),
     onFailure: (error) => {
-      member?.failed(error);
-      void server.failed(error).then(() => reportFailure(error));
+      if (member === null) fail(error);
+      else member.failed(error); // Which says so in its turn.
     },
     onSync: (syncMs, records) => server.synced(syncMs, records),
   });
+  const fail = (error: OdradekError): void => {
+    void server.failed(error).then(() => reportFailure(error));
+  };
   const { metrics = new Metrics(), serveHttp = null, eventLoopDelay, describeHost } = services;
   if (config['metricsProvider.exportJvmInfo']) services.watchProcess?.(metrics);
   const options = serverOptions(environment, config, membership, security, describeHost);
@@ -123,6 +126,7 @@ export async function startCoordinator(
           participantsMin: config.standaloneEnabled ? 2 : 1,
           configurationFile: config.reconfigEnabled ? configurationFile : null,
           tls: peerTls,
+          onFailure: (error) => fail(error),
         });
   try {
     if (member === null) await server.startAlone(replication(storage));

@@ -49,6 +49,8 @@ export class LearnerSessions implements Sessions {
   readonly #rearm: (tick: Tick) => void;
   /** Sessions that have a connection here. */
   readonly #held = new Map<bigint, Held>();
+  /** Those that were heard of since the last report and have lost their connection. */
+  readonly #left = new Set<bigint>();
   /** Questions to the leader, by their tickets. */
   readonly #asked = new Map<number, (isAlive: boolean) => void>();
   #lastTicket = 0;
@@ -152,7 +154,10 @@ export class LearnerSessions implements Sessions {
   }
 
   forget(id: bigint, connection: SessionConnection): void {
-    if (this.#held.get(id)?.connection === connection) this.#held.delete(id);
+    const held = this.#held.get(id);
+    if (held?.connection !== connection) return;
+    this.#held.delete(id);
+    if (held.lease.heardAtMs >= this.#reportedAtMs && !this.isLocal(id)) this.#left.add(id);
   }
 
   applied({ sessionId, change }: TransactionRecord): void {
@@ -208,6 +213,7 @@ export class LearnerSessions implements Sessions {
     this.#parts.ended(sessionId);
     this.#held.get(sessionId)?.connection.leave('the session has ended');
     this.#held.delete(sessionId);
+    this.#left.delete(sessionId);
   }
 
   #expireLocal(sessionId: bigint): void {
@@ -231,7 +237,8 @@ export class LearnerSessions implements Sessions {
     const { environment, messages } = this.#parts;
     const sinceMs = this.#reportedAtMs;
     this.#reportedAtMs = environment.clock.now();
-    const heard: bigint[] = [];
+    const heard = [...this.#left];
+    this.#left.clear();
     for (const [id, { lease }] of this.#held) {
       if (lease.heardAtMs >= sinceMs && !this.isLocal(id)) heard.push(id);
     }

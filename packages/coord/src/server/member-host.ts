@@ -2,7 +2,7 @@
  * A server as a member of an ensemble: the replication below it, the network between the members, and
  * what follows from its members changing. Wires, decides nothing.
  */
-import type { Environment } from '@odradek/runtime';
+import type { Environment, OdradekError } from '@odradek/runtime';
 import type { EnsembleSettings, Membership } from '../config/ensemble-settings.ts';
 import { formatEnsemble } from '../core/quorum/ensemble.ts';
 import { TcpPeerNetwork } from '../peers/peer-network.ts';
@@ -25,6 +25,8 @@ export interface MemberParts {
   readonly participantsMin: number;
   /** null: in no file that could be changed. */
   readonly configurationFile: string | null;
+  /** The disk failed: this server has left the ensemble. */
+  onFailure(error: OdradekError): void;
   /** Between members; null: none. */
   readonly tls: PeerTls | null;
 }
@@ -67,6 +69,7 @@ export function makeMember(parts: MemberParts): Member & { start(): Promise<void
       notificationMs: settings.notificationMs,
       notificationMsMax: settings.notificationMsMax,
     },
+    onFailure: (error) => parts.onFailure(error),
   });
   const view = new EnsembleView(serverId, server.state, {
     status: () => replica.status(),

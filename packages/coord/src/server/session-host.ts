@@ -141,8 +141,9 @@ export class SessionHost implements Sessions, Owners {
       id,
       () => answer(false),
       () => {
-        this.#lease(id, timeoutMs).ownerId = serverId;
-        this.heard(id);
+        const lease = this.#lease(id, timeoutMs);
+        lease.ownerId = serverId;
+        this.#heardElsewhere(lease);
         answer(true);
       },
     );
@@ -151,16 +152,23 @@ export class SessionHost implements Sessions, Owners {
   /** Another server has heard of the session within the last half tick. */
   heard(id: bigint): void {
     const lease = this.#expiry.leaseOf(id);
-    if (lease === undefined) return;
-    // What it hears next is told as late again: without this, that would be too late for some.
-    lease.heardAtMs = this.#parts.environment.clock.now() + this.#parts.tickMs / 2;
+    if (lease !== undefined) this.#heardElsewhere(lease);
+  }
+
+  /** What a server hears next it tells half a tick late: that must not be too late. */
+  #heardElsewhere(lease: Lease): void {
+    const { environment, tickMs } = this.#parts;
+    lease.heardAtMs = environment.clock.now() + tickMs / 2;
   }
 
   mayWrite(sessionId: bigint, serverId: number): boolean {
     const lease = this.#expiry.leaseOf(sessionId);
     if (lease === undefined) return true;
     if (lease.ownerId === 0) lease.ownerId = serverId;
-    return lease.ownerId === serverId;
+    if (lease.ownerId !== serverId) return false;
+    // Its connection may be gone before that server comes to tell whom it heard of.
+    if (serverId !== this.#parts.serverId) this.#heardElsewhere(lease);
+    return true;
   }
 
   isLocal(id: bigint): boolean {

@@ -76,6 +76,7 @@ export interface Writes {
 
 /** Which server's clients may write in a session's name, in an ensemble. */
 export interface Owners {
+  /** Asked with each write, which is a sign of life as well. */
   mayWrite(sessionId: bigint, serverId: number): boolean;
 }
 

@@ -34,6 +34,9 @@ test('each share of the counter is announced once, and so is its end', () => {
     'rolled',
     null,
   ]);
+  // Another leader's epoch begins: nothing has run out.
+  const other = new ZxidWatch(17);
+  expect([other.applied(18), other.applied(1), other.applied(2)]).toEqual([null, null, null]);
   expect(new ZxidWatch(0.8 * FULL).applied(0.81 * FULL)).toBeNull(); // Told before the restart.
 });
 

@@ -46,11 +46,13 @@ export class ZxidWatch {
 
   /** @param counter lower half of the zxid that was just applied */
   applied(counter: number): ZxidNotice | null {
-    const rolled = counter < this.#last;
+    const isNewEpoch = counter < this.#last;
+    const wasFull = this.#last === COUNTER_SIZE - 1;
     this.#last = counter;
-    if (rolled) {
-      this.#announced = 0;
-      return { kind: 'rolled' };
+    if (isNewEpoch) {
+      // Mostly of another leader, and nothing to speak of.
+      this.#announced = passedShares(counter);
+      return wasFull ? { kind: 'rolled' } : null;
     }
     const nextShare = ANNOUNCED_SHARES[this.#announced];
     if (nextShare === undefined || counter < nextShare * COUNTER_SIZE) return null;
