@@ -1,8 +1,9 @@
 /**
  * Reads, writes, creates and a mix per second over the raw client protocol, with 50 and with one request in
  * flight on each connection, and what the server takes: our coordination server (built) and Apache ZooKeeper,
- * when Debian's package is there, in turns in one run, both with fsync. Then, of ours alone: memory idle and
- * with a million nodes, and how long a start takes.
+ * when Debian's package is there, both with fsync. They take turns, a few seconds each, so that what else the
+ * machine does meanwhile hits both; of the turns the median counts. Then, of ours alone: memory idle and with a
+ * million nodes, and how long a start takes.
  *
  *     npm run bench:coord [-- --smoke]
  */
@@ -21,6 +22,14 @@ const millionNodes = smoke ? 2_000 : 1_000_000;
 const dataBytes = 100;
 const warmUpMs = smoke ? 100 : 1_500;
 const measureMs = smoke ? 200 : 3_000;
+/** Turns of each server for each row. */
+const turns = smoke ? 1 : 3;
+/** A server that works less than this of the time is done with what it does behind its clients' backs. */
+const QUIET_PART = 0.1;
+const QUIET_CHECK_MS = smoke ? 10 : 200;
+const QUIET_CHECKS_MAX = 100;
+/** How long after a start memory counts as idle: at once, and when the garbage collector has settled. */
+const idleAfterMs = smoke ? [100] : [2_000, 15_000];
 const apacheJar = '/usr/share/java/zookeeper.jar';
 
 interface Contestant {
@@ -141,25 +150,63 @@ async function end({ child, directory }: Started, remove = true): Promise<void> 
   if (remove) await rm(directory, { recursive: true, force: true });
 }
 
-async function measure(contestant: Contestant): Promise<ReadonlyMap<string, Row>> {
-  const server = await start(contestant);
-  const rows = new Map<string, Row>();
+/** Waits until a server has ended its snapshots and compilations, which would be held against the other one. */
+async function quiet({ child }: Started): Promise<void> {
+  const cpuSeconds = (): number => usage(child.pid ?? 0).cpuSeconds;
+  for (let check = 0; check < QUIET_CHECKS_MAX; check += 1) {
+    const before = cpuSeconds();
+    await sleep(QUIET_CHECK_MS);
+    if (cpuSeconds() - before < (QUIET_PART * QUIET_CHECK_MS) / 1000) return;
+  }
+}
+
+async function turn(server: Started, round: readonly Buffer[], inFlight: number): Promise<Row> {
+  const before = usage(server.child.pid ?? 0).cpuSeconds;
+  const { port } = server;
+  const result = await load(round, { port, connections, inFlight, warmUpMs, measureMs });
+  const spent = usage(server.child.pid ?? 0).cpuSeconds - before;
+  const seconds = (warmUpMs + measureMs) / 1000;
+  const cpuMicrosPerRequest = (spent / (result.requestsPerSecond * seconds)) * 1e6;
+  return { ...result, cpuMicrosPerRequest };
+}
+
+function median(rows: readonly Row[]): Row {
+  const of = (value: (row: Row) => number): number =>
+    rows.map(value).sort((a, b) => a - b)[Math.floor(rows.length / 2)] ?? 0;
+  return {
+    requestsPerSecond: of((row) => row.requestsPerSecond),
+    p99Ms: of((row) => row.p99Ms),
+    cpuMicrosPerRequest: of((row) => row.cpuMicrosPerRequest),
+    errors: rows.reduce((sum, row) => sum + row.errors, 0),
+  };
+}
+
+/** @returns the rows of each contestant, in their order */
+async function measure(
+  contestants: readonly Contestant[],
+): Promise<readonly ReadonlyMap<string, Row>[]> {
+  const servers: Started[] = [];
+  const tables = contestants.map(() => new Map<string, Row>());
   try {
+    for (const contestant of contestants) servers.push(await start(contestant));
     for (const inFlight of inFlights) {
       for (const [kind, round] of Object.entries(kinds)) {
-        const before = usage(server.child.pid ?? 0).cpuSeconds;
-        const { port } = server;
-        const result = await load(round, { port, connections, inFlight, warmUpMs, measureMs });
-        const spent = usage(server.child.pid ?? 0).cpuSeconds - before;
-        const seconds = (warmUpMs + measureMs) / 1000;
-        const cpuMicrosPerRequest = (spent / (result.requestsPerSecond * seconds)) * 1e6;
-        rows.set(`${kind}, ${inFlight} in flight`, { ...result, cpuMicrosPerRequest });
+        const rows = contestants.map((): Row[] => []);
+        for (let nth = 0; nth < turns; nth += 1) {
+          for (const [index, server] of servers.entries()) {
+            for (const each of servers) await quiet(each);
+            rows[index]?.push(await turn(server, round, inFlight));
+          }
+        }
+        for (const [index, table] of tables.entries()) {
+          table.set(`${kind}, ${inFlight} in flight`, median(rows[index] ?? []));
+        }
       }
     }
   } finally {
-    await end(server);
+    for (const server of servers) await end(server);
   }
-  return rows;
+  return tables;
 }
 
 function print(own: ReadonlyMap<string, Row>, other: ReadonlyMap<string, Row> | null): void {
@@ -183,10 +230,11 @@ function print(own: ReadonlyMap<string, Row>, other: ReadonlyMap<string, Row> | 
 /** Memory and starts of ours: empty, and with many nodes. */
 async function footprint(): Promise<void> {
   const server = await start(ours);
-  await sleep(smoke ? 100 : 2_000);
-  console.log(
-    `idle: ${usage(server.child.pid ?? 0).megabytes} MB, started in ${server.startMs} ms`,
-  );
+  for (const [index, afterMs] of idleAfterMs.entries()) {
+    await sleep(afterMs - (idleAfterMs[index - 1] ?? 0));
+    const { megabytes } = usage(server.child.pid ?? 0);
+    console.log(`idle, ${afterMs} ms after the start in ${server.startMs} ms: ${megabytes} MB`);
+  }
   await fill(server.port, '/bench', millionNodes, dataBytes);
   await sleep(smoke ? 100 : 3_000);
   console.log(`${millionNodes} nodes: ${usage(server.child.pid ?? 0).megabytes} MB`);
@@ -199,9 +247,9 @@ async function footprint(): Promise<void> {
 }
 
 console.log(`${connections} connections, ${dataBytes} bytes of data, fsync on`);
-const own = await measure(ours);
-const other = existsSync(apacheJar) ? await measure(apache) : null;
-if (other === null) console.log('Apache ZooKeeper: skipped, it is not installed');
+const hasApache = existsSync(apacheJar);
+if (!hasApache) console.log('Apache ZooKeeper: skipped, it is not installed');
+const [own = new Map(), other = null] = await measure(hasApache ? [ours, apache] : [ours]);
 print(own, other);
 await footprint();
 process.exit(0);

@@ -16,9 +16,10 @@ export interface SnapshotOptions {
 
 /**
  * A big tree is not written again before so many transactions per node: so a write never costs more than
- * writing four nodes, and what a start has to replay stays in proportion to what it has to load.
+ * writing two nodes (three while the tree grows), and what a start has to replay is at most half of what it
+ * has to load.
  */
-const CHANGED_PART_MIN = 0.25;
+const CHANGED_PART_MIN = 0.5;
 
 export class Snapshots {
   readonly #environment: Pick<Environment, 'clock' | 'random' | 'log'>;

@@ -47,7 +47,7 @@ export function replyToWrite(
   }
   switch (opCode) {
     case opCodes.create:
-      return outbox.reply(xid, createResponse, nodeOf(applied));
+      return replyWithPath(outbox, xid, nodeOf(applied));
     case opCodes.create2:
     case opCodes.createContainer:
     case opCodes.createTtl:
@@ -63,6 +63,11 @@ export function replyToWrite(
     default:
       return outbox.bare(xid, 0); // delete, closeSession
   }
+}
+
+/** Encoded right into place, as most replies are: how long a path is costs less to find out than a copy. */
+function replyWithPath(outbox: Outbox, xid: number, node: Node): number {
+  return outbox.sized(xid, createResponse, node, 4 + Buffer.byteLength(node.path));
 }
 
 function nodeOf(applied: Applied): Node {

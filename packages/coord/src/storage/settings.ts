@@ -13,7 +13,7 @@ export const DEFAULT_SETTINGS: StorageSettings = {
   recordBytes: 64 * MIB,
   slowSyncMs: 1_000,
   forceSync: true,
-  snapshotSliceMs: 4,
+  snapshotSliceMs: 1,
   snapshotSyncBytes: 8 * MIB,
   retainSnapshots: 3,
   purgeIntervalMs: 60 * 60 * 1_000,
