@@ -31,6 +31,12 @@ export const ensembleKeys = defineConfig({
     default: null,
     doc: 'File with the server, group and weight lines, which then may not stand in the main file. It counts until the first reconfiguration; from then on the data directory knows the members.',
   },
+  'odradek.serverId': {
+    type: 'int',
+    default: null,
+    validate: between(0, 255),
+    doc: 'Which of the servers this one is, for those who would rather not have a file `myid` in dataDir. Where there are both, they must agree.',
+  },
   electionAlg: {
     type: 'string',
     default: '3',

@@ -132,13 +132,13 @@ export function ensembleOf(config: ZooCfg, files: MembershipFiles): Membership |
   const self = ensemble.servers.get(serverId);
   if (self === undefined) {
     throw new ConfigError(
-      `${myidPath(config)}: this server is ${serverId}, and there is no server.${serverId} among the members (${[...ensemble.servers.keys()].join(', ')}); ` +
-        'add its line on every server, or correct myid',
+      `${idSource(config, files.myid)}: this server is ${serverId}, and there is no server.${serverId} among the members (${[...ensemble.servers.keys()].join(', ')}); ` +
+        'add its line on every server, or correct the number',
     );
   }
   if (config.extendedTypesEnabled && (serverId < 1 || serverId > EXTENDED_ID_MAX)) {
     throw new ConfigError(
-      `${myidPath(config)}: with extendedTypesEnabled an id must be from 1 to ${EXTENDED_ID_MAX}, not ${serverId}; TTL nodes use the others`,
+      `${idSource(config, files.myid)}: with extendedTypesEnabled an id must be from 1 to ${EXTENDED_ID_MAX}, not ${serverId}; TTL nodes use the others`,
     );
   }
   return {
@@ -171,6 +171,9 @@ const EXTENDED_ID_MAX = 254;
 
 const myidPath = ({ dataDir }: Pick<ZooCfg, 'dataDir'>): string => `${dataDir}/myid`;
 
+const idSource = (config: ZooCfg, myid: string | null): string =>
+  myid === null ? 'odradek.serverId' : myidPath(config);
+
 const place = ({ source, line }: PropertyEntry): string =>
   line === null ? source : `${source}:${line}`;
 
@@ -200,17 +203,26 @@ function dynamicMembers(config: ZooCfg, text: string | null): Ensemble {
 
 function serverIdOf(config: ZooCfg, text: string | null): number {
   const file = myidPath(config);
+  const configured = config['odradek.serverId'];
   if (text === null) {
+    if (configured !== null) return configured;
     throw new ConfigError(
       `${file} is missing: it must say in one line which of the servers this one is, such as 1 for server.1`,
     );
   }
   const line = (text.split(/\r?\n/)[0] ?? '').trim();
   const id = Number(line);
-  if (/^\d{1,3}$/.test(line) && id <= SERVER_ID_MAX) return id;
-  throw new ConfigError(
-    `${file}:1: ${JSON.stringify(line)} must be the number of this server, from 0 to ${SERVER_ID_MAX}`,
-  );
+  if (!/^\d{1,3}$/.test(line) || id > SERVER_ID_MAX) {
+    throw new ConfigError(
+      `${file}:1: ${JSON.stringify(line)} must be the number of this server, from 0 to ${SERVER_ID_MAX}`,
+    );
+  }
+  if (configured !== null && configured !== id) {
+    throw new ConfigError(
+      `odradek.serverId=${configured}, but ${file} says ${id}: this may be the data of another server; correct the wrong one`,
+    );
+  }
+  return id;
 }
 
 const ANY_ADDRESSES: readonly (string | null)[] = [null, '0.0.0.0', '::'];

@@ -69,6 +69,18 @@ test('who I am is in myid, and where clients come is in my line', () => {
   });
 });
 
+test('the number may stand in the configuration as well, and must be the same', () => {
+  const text = `${three}\nodradek.serverId=2`;
+  expect(place(text)?.serverId).toBe(2);
+  expect(place(text, { myid: '2' })?.serverId).toBe(2);
+  expect(() => place(text, { myid: '1' })).toThrow(
+    'odradek.serverId=2, but /d/myid says 1: this may be the data of another server',
+  );
+  expect(() => place(`${three}\nodradek.serverId=7`)).toThrow(
+    'odradek.serverId: this server is 7, and there is no server.7',
+  );
+});
+
 test('members in a file of their own', () => {
   const text = `# the members\n${three}\nweight.1=2\nversion=a`;
   const files = { myid: '1', dynamicConfig: text };

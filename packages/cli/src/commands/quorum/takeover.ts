@@ -163,7 +163,7 @@ function announcement(
     `  Lost for good, as you say: servers ${lost.join(', ')} (${lostHold}). None of their ports answers from here.\n` +
     `  To go on: servers ${survivors.join(', ')} (${survivorsHold}); from then on ${requirement} decide.\n` +
     `  The last transaction here: ${hex(lastZxid)}${time}.\n` +
-    'What may be lost: every write that was acknowledged after the last transaction of all survivors, because the lost\n' +
+    'What may be lost: every write that was acknowledged after the newest transaction that any survivor has, because the lost\n' +
     'servers could decide without them; how many these are nobody here can know. Sessions and locks of that time too.\n' +
     'What must be true: the lost servers are down, and do not come back with their old data. If they still serve clients\n' +
     'somewhere, there will be two histories, and theirs will be thrown away.\n' +
