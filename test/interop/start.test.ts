@@ -1,6 +1,12 @@
 /** `npm start`: a whole cluster in one process, as a newcomer uses it; stopped with Ctrl-C, killed, started again. */
 import { afterEach, expect, test } from '@jest/globals';
-import { type Daemon, freePorts, projectRoot, Workspace } from '../support/workspace.ts';
+import {
+  type Daemon,
+  freePorts,
+  freePortsInARow,
+  projectRoot,
+  Workspace,
+} from '../support/workspace.ts';
 
 let workspace = new Workspace();
 afterEach(async () => {
@@ -87,11 +93,8 @@ test('after kill -9 everything that was acknowledged is there', async () => {
 });
 
 test('three brokers share the work', async () => {
-  const ports = await freePorts(4);
-  ports.sort((a, b) => a - b);
-  // The brokers' ports follow each other; a base that is free with its two neighbours is looked for.
-  const base = 20_000 + (process.pid % 20_000);
-  const cluster = await start(['--brokers', '3'], [ports[0] ?? 0, base]);
+  const [clientPort = 0] = await freePorts(1);
+  const cluster = await start(['--brokers', '3'], [clientPort, await freePortsInARow(3)]);
   const created = await workspace.tool('kafka-topics', [
     '--create',
     '--zookeeper',
@@ -117,8 +120,40 @@ test('three brokers share the work', async () => {
   expect((await consume(cluster, 3)).trimEnd().split('\n').sort()).toEqual(['a', 'b', 'c']);
 });
 
+test('three coordination servers are one ensemble, and the data of another number of them is refused', async () => {
+  const [brokerPort = 0] = await freePorts(1);
+  const base = await freePortsInARow(9);
+  const cluster = await start(['--coords', '3'], [base, brokerPort]);
+  const addresses = [0, 3, 6].map((offset) => `localhost:${base + offset}`);
+  expect(cluster.daemon.output).toContain(addresses.join(','));
+  await produce(cluster, 'one\n');
+  for (const address of addresses) {
+    const listed = await workspace.tool('kafka-topics', ['--list', '--zookeeper', address]);
+    expect(listed.stdout).toContain('first');
+  }
+  const gone = new Promise<number | null>((done) => cluster.daemon.child.once('exit', done));
+  cluster.daemon.child.kill('SIGINT');
+  expect(await gone).toBe(0);
+
+  const other = await workspace.run(process.execPath, [
+    `${projectRoot}/packages/cli/dist/main.js`,
+    'start',
+    '--data',
+    workspace.path('data'),
+    '--client-port',
+    String(base),
+  ]);
+  expect(other.code).toBe(1);
+  expect(other.stderr).toMatch(/holds the data of 3 coordination servers .*not of 1/);
+  expect(other.stderr.trimEnd().split('\n')).toHaveLength(1);
+
+  const again = await cluster.again();
+  await produce(again, 'two\n');
+  expect(await consume(again, 2)).toBe('one\ntwo\n');
+});
+
 test.each([
-  [['--coords', '3'], /--coords: 1 is expected/],
+  [['--coords', '0'], /--coords: a number from 1 to 9/],
   [['--brokers', '0'], /--brokers: a number from 1/],
   [['--nonsense'], /unknown option '--nonsense'/],
   [['stray'], /stray is not an option/],

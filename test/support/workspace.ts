@@ -174,24 +174,43 @@ export class Workspace {
 
 /** Ports that nobody listens on now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((done, fail) => {
-          const server = createServer();
-          server.once('error', fail);
-          server.listen(0, '127.0.0.1', () => done(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
+  return await held(new Array<number>(count).fill(0));
+}
+
+/** The first of so many ports in a row that nobody listens on now; below those that systems give to callers. */
+export async function freePortsInARow(count: number): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const first = 12_000 + Math.floor(Math.random() * 18_000);
+    try {
+      await held(Array.from({ length: count }, (_, index) => first + index));
+      return first;
+    } catch {
+      // One of them is taken: others may be free.
+    }
+  }
+  throw new Error(`there are no ${count} free ports in a row`);
+}
+
+/** Listens on all of them at once for a moment; 0 is any free one. */
+async function held(ports: readonly number[]): Promise<number[]> {
+  const servers = ports.map(() => createServer());
+  try {
+    return await Promise.all(
+      servers.map(
+        (server, index) =>
+          new Promise<number>((done, fail) => {
+            server.once('error', fail);
+            server.listen(ports[index], '127.0.0.1', () => {
+              const address = server.address();
+              if (address === null || typeof address === 'string') fail(new Error('no port'));
+              else done(address.port);
+            });
+          }),
+      ),
+    );
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  }
 }
 
 /** Asks again until the answer is right; for conditions that another process brings about. */
