@@ -403,7 +403,7 @@ export class TcpPeerNetwork implements PeerNetwork {
       },
     };
     this.#connection({ ...place, timeoutMs }, (connection) =>
-      call(this.#handshake, purpose, peerId, connection, named),
+      call({ ...this.#handshake, greetingMs: timeoutMs }, purpose, peerId, connection, named),
     ).catch((error: unknown) => {
       if (!(error instanceof OdradekError)) throw error;
       named.failed(new PeerUnreachable(error.message, { cause: error }));
