@@ -159,6 +159,8 @@ export class ReplicatedLog {
       this.#unapplied.clear();
       this.#unappliedBytes = 0;
       this.#recent.restart(zxid);
+      // What is committed after it will be said anew.
+      if (this.#committedZxid > zxid) this.#committedZxid = zxid;
       this.#endsAt(zxid);
     });
   }

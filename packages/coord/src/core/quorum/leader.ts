@@ -468,7 +468,8 @@ export class LeaderMachine implements Machine<LeaderInput, LeaderEffect> {
     if (change === null || certain < change.zxid) return certain;
     // From the change on, both the old and the new members must have it.
     const byNew = this.#certainBy(change.rules);
-    if (byNew < change.zxid) return change.zxid - 1n;
+    // What comes before it in this epoch; everything of earlier ones is committed already.
+    if (byNew < change.zxid) return counterOf(change.zxid) > 1 ? change.zxid - 1n : 0n;
     if (byNew < certain) return byNew;
     return certain;
   }

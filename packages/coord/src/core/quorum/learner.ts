@@ -279,6 +279,7 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
     this.#phase = 'receiving';
     this.#lastZxid = zxid;
     this.#durableZxid = zxid;
+    if (isReloading) this.#servableZxid = zxid;
     this.#isReloading = isReloading;
     return [];
   }
@@ -288,6 +289,8 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
     this.#phase = 'receiving';
     this.#lastZxid = zxid;
     this.#durableZxid = zxid;
+    this.#servableZxid = zxid;
+    if (zxid < this.#committedZxid) this.#committedZxid = zxid; // The leader says it anew.
     this.#isReloading = true;
     return [];
   }
