@@ -1,5 +1,5 @@
 /** What the tools on data directories of the coordination server share: options, progress, the last lines. */
-import type { OwnDirectories, Progress, StateSummary } from '@odradek/coord';
+import type { OwnDirectories, Progress, StateSummary } from '@odradek/coord/offline';
 import type { CommandContext } from './context.ts';
 import { UsageError } from './options.ts';
 

@@ -1,4 +1,4 @@
-/** The coordination server: what other packages may use. */
+/** The coordination server: what other packages may use. Tools for its files: `@odradek/coord/offline`. */
 
 export { loadMembership, type Membership } from './config/ensemble-settings.ts';
 export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
@@ -10,7 +10,6 @@ export { QuorumRules } from './core/quorum/rules.ts';
 export { withWeights } from './core/quorum/weight-changes.ts';
 export type { Change, TransactionRecord } from './core/transaction/record.ts';
 export { type CoordinatorServices, type RunningCoordinator, startCoordinator } from './main.ts';
-export * from './offline/index.ts';
 export type { ReplicaStatus, Role } from './replica/types.ts';
 export { type LoginModule, MalformedJaas, parseJaas } from './security/jaas.ts';
 export type { CoordinatorObserver } from './server/observer.ts';

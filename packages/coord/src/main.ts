@@ -19,7 +19,6 @@ import { loadSecurity } from './security/security.ts';
 import { tlsFiles } from './security/security-files.ts';
 import { startTlsReload } from './security/tls-reload-host.ts';
 import { CoordinatorServer, quorumOfOne } from './server/coordinator-server.ts';
-import { makeMember } from './server/member-host.ts';
 import type { CoordinatorObserver } from './server/observer.ts';
 import { serverOptions, storageSettings } from './server/options.ts';
 import type { Mode } from './server/server-info.ts';
@@ -116,7 +115,7 @@ export async function startCoordinator(
   const member =
     membership === null || settings === null
       ? null
-      : makeMember({
+      : (await import('./server/member-host.ts')).makeMember({
           environment: own,
           server,
           storage,

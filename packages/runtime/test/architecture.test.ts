@@ -137,6 +137,8 @@ const plants: readonly Plant[] = [
   ]),
   ...plant('coord/src/server', 'noRestrictedImports', importOf('protocol')),
   ...plant('client/src', 'noRestrictedImports', importOf('protocol/zookeeper')),
+  ...plant('cli/src/commands', null, importOf('coord/offline')),
+  ...plant('broker/src', 'noRestrictedImports', importOf('coord/offline')),
   ...plant('coord/src/core/tree', null, "import { x } from '../watch/w.ts';\nexport const a = x;"),
   ...plant(
     'coord/src/core/tree',

@@ -1,5 +1,5 @@
 /** coord-backup: one checksummed file of a data directory, whether its server runs or not. */
-import { backUp } from '@odradek/coord';
+import { backUp } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { directoriesOf, hex, onlyWord, progressTo, zxidOption } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

@@ -1,5 +1,5 @@
 /** coord-check: reads every file of a data directory and says what a start would do. */
-import { type CheckReport, checkDataDirectory, verdictOf } from '@odradek/coord';
+import { type CheckReport, checkDataDirectory, verdictOf } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { directoriesOf, hex, jsonOf, onlyWord, progressTo, summaryLine } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

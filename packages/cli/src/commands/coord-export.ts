@@ -1,5 +1,5 @@
 /** coord-export: takes our data back to ZooKeeper. */
-import { exportToZooKeeper } from '@odradek/coord';
+import { exportToZooKeeper } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { directoriesOf, onlyWord, progressTo, summaryLine } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

@@ -1,5 +1,5 @@
 /** coord-import: brings the data directory of a ZooKeeper server over. */
-import { importZooKeeper } from '@odradek/coord';
+import { importZooKeeper } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { directoriesOf, progressTo, summaryLine } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

@@ -1,5 +1,5 @@
 /** coord-log: prints transaction logs, snapshots and backups, ours or ZooKeeper's, one line per record. */
-import { type Description, lineOf, listFile, verdictOf } from '@odradek/coord';
+import { type Description, lineOf, listFile, verdictOf } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { jsonOf, zxidOption } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

@@ -1,5 +1,5 @@
 /** coord-restore: makes a data directory of a backup. */
-import { restoreBackup } from '@odradek/coord';
+import { restoreBackup } from '@odradek/coord/offline';
 import type { Tool } from '../context.ts';
 import { directoriesOf, onlyWord, progressTo, summaryLine, zxidOption } from '../coord-offline.ts';
 import { toolLogging } from '../logging.ts';

@@ -1,4 +1,4 @@
-/** Tools that work on the files of a server: what other packages may use. */
+/** Tools that work on the files of a server: what other packages may use. Apart, for a server needs none of it. */
 export { type BackupOptions, type BackupReport, backUp } from './backup.ts';
 export { type CheckOptions, type CheckReport, checkDataDirectory } from './check.ts';
 export { type Description, lineOf } from './describe.ts';

@@ -7,7 +7,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { opCodes } from '@odradek/protocol/zookeeper';
 import { nodeEnvironment, silentLog } from '@odradek/runtime';
 import { parseEnsemble } from '../../src/core/quorum/ensemble.ts';
-import { type TakeoverReport, takeOver } from '../../src/index.ts';
+import { type TakeoverReport, takeOver } from '../../src/offline/index.ts';
 import { silent } from '../../src/offline/state.ts';
 import { TestEnsemble } from '../support/ensemble.ts';
 import { RawClient } from '../support/raw-client.ts';

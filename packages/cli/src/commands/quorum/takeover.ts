@@ -3,14 +3,8 @@
  * without it. On the data directory of each survivor, while it is stopped. Says what may be lost,
  * makes sure as far as it can that the others are down, and wants the operator's word for it.
  */
-import {
-  loadMembership,
-  type Membership,
-  readZooCfg,
-  type TakeoverReport,
-  takeOver,
-  type ZooCfg,
-} from '@odradek/coord';
+import { loadMembership, type Membership, readZooCfg, type ZooCfg } from '@odradek/coord';
+import { type TakeoverReport, takeOver } from '@odradek/coord/offline';
 import { ConfigError, ConnectFailed, parseProperties } from '@odradek/runtime';
 import type { CommandContext } from '../../context.ts';
 import { hex, progressTo } from '../../coord-offline.ts';
