@@ -17,6 +17,7 @@ import {
   ensembleMetrics,
   gaugeMetrics,
   ownMetrics,
+  quorumMetrics,
   quotaMetrics,
 } from '../packages/coord/src/server/metrics-table.ts';
 import { processMetrics } from '../packages/runtime/src/node/process-metrics.ts';
@@ -104,6 +105,7 @@ function metrics(): string {
     quotaMetrics,
     ownMetrics,
     ensembleMetrics,
+    quorumMetrics,
     eventLoopMetrics,
     processMetrics,
   ];

@@ -2,6 +2,7 @@
  * kafka-server-start and zookeeper-server-start: a daemon from a properties file, in the foreground or (`-daemon`) in
  * the background. Ends when it is asked to, or when it can no longer do its work.
  */
+import { resolve } from 'node:path';
 import {
   ConfigError,
   describeHost,
@@ -114,6 +115,7 @@ export const zookeeperServerStart = starter(
       watchProcess,
       describeHost,
       eventLoopDelay: eventLoopDelay(),
+      configurationFile: resolve(file),
     });
   },
 );
@@ -132,9 +134,9 @@ async function metricsPage(
 /** Waits for an order to stop, or for a failure; either way everything is put away in order. */
 export async function serve(running: Running, context: CommandContext): Promise<number> {
   const { interrupted, environment } = context;
-  const ordered = new Promise<null>((resolve) => {
-    if (interrupted.aborted) resolve(null);
-    interrupted.addEventListener('abort', () => resolve(null), { once: true });
+  const ordered = new Promise<null>((done) => {
+    if (interrupted.aborted) done(null);
+    interrupted.addEventListener('abort', () => done(null), { once: true });
   });
   const failure = await Promise.race([ordered, running.failure]);
   if (failure !== null) environment.log.error('cannot go on', { error: failure });

@@ -95,6 +95,7 @@ export function makeMember(parts: MemberParts): Member & { start(): Promise<void
       await server.listen(view);
       await replica.start();
       server.state.showMembers(replica.status().ensembleText);
+      host.started();
     },
     status: () => replica.status(),
     failed: (error) => replica.failed(error),

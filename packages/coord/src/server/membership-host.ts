@@ -8,6 +8,7 @@
 import { type Environment, OdradekError } from '@odradek/runtime';
 import { type Address, type EnsembleServer, parseEnsemble } from '../core/quorum/ensemble.ts';
 import { decideReconfig } from '../core/quorum/reconfig.ts';
+import { versionOf } from '../core/transaction/members.ts';
 import type { MembershipRules, ReconfigRequest } from '../core/transaction/prepare.ts';
 import type { Leadership, ReplicaStatus } from '../replica/types.ts';
 import { writeMembers } from './configuration-files.ts';
@@ -65,14 +66,24 @@ export class MembershipHost implements EnsembleParts {
     };
   }
 
+  /** What is stored may know newer members than the file that the server was started with. */
+  started(): void {
+    const { ensembleText } = this.status();
+    if (versionOf(ensembleText) > 0n) this.#follow(ensembleText);
+  }
+
   reconfigured(ensembleText: string): void {
     this.#parts.environment.log.info('the members of the ensemble have changed', {
       members: ensembleText.replaceAll('\n', ' '),
     });
-    this.#following = this.#following.then(() => this.#follow(ensembleText));
+    this.#follow(ensembleText);
   }
 
-  async #follow(ensembleText: string): Promise<void> {
+  #follow(ensembleText: string): void {
+    this.#following = this.#following.then(() => this.#carryOut(ensembleText));
+  }
+
+  async #carryOut(ensembleText: string): Promise<void> {
     const { environment, view, configurationFile } = this.#parts;
     const self = parseEnsemble(ensembleText).servers.get(view.serverId) ?? null;
     if (configurationFile !== null) {

@@ -140,6 +140,11 @@ export const ensembleMetrics = defineMetrics({
   learner_commit_received_count: { kind: 'counter', help: 'Commits from a leader.' },
   quit_leading_due_to_disloyal_voter: { kind: 'counter', help: 'Leaderships given up.' },
   digest_mismatches_count: { kind: 'counter', help: 'Trees found to differ.' },
+  quorum_ack_latency: {
+    kind: 'summary',
+    quantiles: advanced,
+    help: 'From a proposal to its commit on the leader, of one proposal at a time.',
+  },
 });
 
 /** Of an ensemble alone: a server without others does not have them. */

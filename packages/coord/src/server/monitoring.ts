@@ -21,13 +21,7 @@ import type { Admission } from './admission.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { EnsembleView } from './ensemble-view.ts';
 import { openFiles } from './host-facts.ts';
-import {
-  ensembleMetrics,
-  gaugeMetrics,
-  ownMetrics,
-  quorumMetrics,
-  quotaMetrics,
-} from './metrics-table.ts';
+import { gaugeMetrics, ownMetrics, quorumMetrics, quotaMetrics } from './metrics-table.ts';
 import type { Roles } from './roles.ts';
 import {
   type ConnectionInfo,
@@ -80,7 +74,6 @@ export function monitor(parts: MonitoredParts): Monitoring {
     ...metrics.declare(quotaMetrics),
     ...metrics.declare(ownMetrics),
   };
-  metrics.declare(ensembleMetrics);
   const { ensemble } = parts;
   const quorumMeters = ensemble === null ? null : metrics.declare(quorumMetrics);
   const refresh = async (): Promise<void> => {

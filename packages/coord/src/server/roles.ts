@@ -98,6 +98,8 @@ export class Roles implements RoleListener {
   #lastRequestId: number;
   /** Monotonic: since when the present state of affairs lasts. */
   #sinceMs: number;
+  /** The same, whatever was shown meanwhile. */
+  #withoutLeaderSinceMs: number;
   #disarmLook: Disarm | null = null;
   #isLoading = false;
   #isStopped = false;
@@ -111,6 +113,7 @@ export class Roles implements RoleListener {
     this.#ids = new SessionIds(state.sessions, options.serverId, clock.wallTime());
     this.#lastRequestId = clock.wallTime() * REQUEST_IDS_PER_MS;
     this.#sinceMs = clock.now();
+    this.#withoutLeaderSinceMs = this.#sinceMs;
   }
 
   /** null: nobody is served. */
@@ -212,9 +215,14 @@ export class Roles implements RoleListener {
         renewed: (ticket, isAlive) => sessions.renewed(ticket, isAlive),
       }),
     );
+    const { learner_proposal_received_count: proposals, learner_commit_received_count: commits } =
+      stats.meters;
     state.stint = {
       expected: (entry) => writes.expected(entry),
-      reached() {},
+      reached() {
+        proposals.add();
+        commits.add();
+      },
       settled: (record) => sessions.applied(record),
     };
     const mode = link.isObserver ? 'observer' : 'follower';
@@ -223,10 +231,11 @@ export class Roles implements RoleListener {
   }
 
   looking(reason: string): void {
-    const { environment } = this.#parts;
+    const { environment, stats } = this.#parts;
     const { mode } = this;
     this.#endStay(reason);
     environment.log.info('no leader: clients are not served', { was: mode, reason });
+    stats.meters.looking_count.add();
     this.#told('looking', 0);
     this.#armLook();
   }
@@ -304,15 +313,19 @@ export class Roles implements RoleListener {
   }
 
   #begin(mode: Mode, stay: Omit<Stay, 'mode'>): void {
-    const { environment, state, watches, options, doorway } = this.#parts;
+    const { environment, state, watches, options, doorway, stats } = this.#parts;
+    const isReadOnly = mode === 'read-only';
     this.#disarmLook?.();
     this.#disarmLook = null;
     this.#stay = { ...stay, mode };
-    this.#sinceMs = environment.clock.now();
+    const now = environment.clock.now();
+    if (mode !== 'standalone' && !isReadOnly) {
+      stats.meters.election_time.observe(now - this.#withoutLeaderSinceMs);
+    }
+    this.#sinceMs = now;
     const { skipAcl } = options;
     const reads = new Reads({ tree: state.tree, watches, skipAcl });
     const { writes, sessions } = stay;
-    const isReadOnly = mode === 'read-only';
     if (!isReadOnly && this.#toldMaintenance !== null) {
       this.#toldMaintenance = null;
       environment.log.info('the maintenance is over: there are votes enough');
@@ -329,6 +342,7 @@ export class Roles implements RoleListener {
     if (stay === null) return;
     this.#stay = null;
     this.#sinceMs = environment.clock.now();
+    if (stay.mode !== 'read-only') this.#withoutLeaderSinceMs = this.#sinceMs;
     state.stint = null;
     doorway.close();
     stay.end();

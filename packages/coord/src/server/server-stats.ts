@@ -3,7 +3,7 @@
  * looks at the metrics or says a four-letter word.
  */
 import type { Meters, Metrics } from '@odradek/runtime';
-import { countedMetrics } from './metrics-table.ts';
+import { countedMetrics, ensembleMetrics } from './metrics-table.ts';
 
 /** A connection or the whole server: how long requests took, in ms. */
 export class LatencyStats {
@@ -78,12 +78,12 @@ export class ServerStats {
   lastResponseBytes = -1;
   minResponseBytes = -1;
   maxResponseBytes = -1;
-  readonly meters: Meters<typeof countedMetrics>;
+  readonly meters: Meters<typeof countedMetrics> & Meters<typeof ensembleMetrics>;
   readonly readLatency: Meters<typeof countedMetrics>['readlatency'];
   readonly updateLatency: Meters<typeof countedMetrics>['updatelatency'];
 
   constructor(metrics: Metrics) {
-    const meters = metrics.declare(countedMetrics);
+    const meters = { ...metrics.declare(countedMetrics), ...metrics.declare(ensembleMetrics) };
     this.meters = meters;
     this.readLatency = meters.readlatency;
     this.updateLatency = meters.updatelatency;

@@ -110,6 +110,26 @@ export class SessionHost implements Sessions, Owners {
     timeoutMs: number,
     answer: (renewal: Renewal) => void,
   ): void {
+    const { sessions, writes } = this.#parts;
+    if (sessions.has(id)) {
+      this.#renewKnown(connection, id, password, timeoutMs, answer);
+      return;
+    }
+    // Somebody else may lead by now, who knows more sessions than we do.
+    writes().confirm(() => {
+      if (this.#isStopped) return;
+      if (sessions.has(id)) this.#renewKnown(connection, id, password, timeoutMs, answer);
+      else answer('gone');
+    });
+  }
+
+  #renewKnown(
+    connection: SessionConnection,
+    id: bigint,
+    password: Buffer | null,
+    timeoutMs: number,
+    answer: (renewal: Renewal) => void,
+  ): void {
     const { sessions, serverId } = this.#parts;
     const session = sessions.get(id);
     // The password comes first: whoever merely guesses an id must not disturb its owner.

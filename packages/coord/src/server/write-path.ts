@@ -101,6 +101,9 @@ export class WritePath implements Writes, Pick<Stint, 'expected' | 'reached'> {
   /** Proposed and not committed. */
   readonly #proposals = new Fifo<Expected>();
   #proposedZxid: bigint;
+  /** The proposal whose way is timed; another one is when it is through. */
+  #timedZxid = 0n;
+  #timedAtMs = 0;
   readonly #committed = (): void => this.#commitNext();
 
   constructor(parts: WritePathParts) {
@@ -129,6 +132,11 @@ export class WritePath implements Writes, Pick<Stint, 'expected' | 'reached'> {
     const proposal = this.#proposals.peek();
     if (proposal?.record.zxid !== entry.zxid) return null;
     this.#proposals.shift();
+    if (entry.zxid === this.#timedZxid) {
+      const { clock, stats } = this.#parts;
+      stats.meters.quorum_ack_latency.observe(clock.now() - this.#timedAtMs);
+      this.#timedZxid = 0n;
+    }
     return proposal;
   }
 
@@ -156,6 +164,10 @@ export class WritePath implements Writes, Pick<Stint, 'expected' | 'reached'> {
     stats.proposals += 1;
     const isAboutMembers = asked.kind === 'reconfig' || asked.kind === 'adoptMembers';
     const ensembleText = isAboutMembers ? membersOfRecord(record) : null;
+    if (owners !== null && this.#timedZxid === 0n) {
+      this.#timedZxid = zxid;
+      this.#timedAtMs = clock.now();
+    }
     const bytes = encodeRecord(record);
     stats.proposed(bytes.length);
     replication.propose(bytes, zxid, this.#committed, origin, ensembleText);

@@ -5,6 +5,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { getChildrenResponse, opCodes, setWatchesRequest, syncRequest } from '@odradek/protocol';
+import { Metrics } from '@odradek/runtime';
 import { TestEnsemble } from '../support/ensemble.ts';
 import { RawClient, word } from '../support/raw-client.ts';
 import { create, dataOf, read, set } from '../support/requests.ts';
@@ -106,11 +107,11 @@ test('the leader goes: sessions, ephemerals and watches live on with the next on
 });
 
 test('a session that nobody hears of ends, wherever its client was', async () => {
-  ensemble = await TestEnsemble.start(servers, [1, 2, 3], { settings: { tickTime: 100 } });
+  ensemble = await TestEnsemble.start(servers, [1, 2, 3], { settings: { tickTime: 250 } });
   const [followerId = 0] = others(ensemble.leaderId ?? 0);
-  const silent = await RawClient.open(ensemble.port(followerId), { timeoutMs: 400 });
+  const silent = await RawClient.open(ensemble.port(followerId), { timeoutMs: 1000 });
   await silent.request(1, opCodes.create, create('/e', 'x', 1));
-  const busy = await RawClient.open(ensemble.port(followerId), { timeoutMs: 400 });
+  const busy = await RawClient.open(ensemble.port(followerId), { timeoutMs: 1000 });
   await busy.request(1, opCodes.create, create('/f', 'x', 1));
   let isOver = false;
   const ended = silent.untilClosed().then(() => {
@@ -127,6 +128,69 @@ test('a session that nobody hears of ends, wherever its client was', async () =>
   const late = await RawClient.open(ensemble.port(followerId), { sessionId, password });
   expect(late.timeoutMs).toBe(0);
   busy.destroy();
+});
+
+test('words and pages tell of the ensemble', async () => {
+  const metrics = new Map<number, Metrics>();
+  ensemble = await TestEnsemble.start(servers, [1, 2, 3, 4], {
+    observers: [4],
+    services: (id) => {
+      const own = new Metrics();
+      metrics.set(id, own);
+      return { metrics: own };
+    },
+  });
+  const leader = ensemble.leaderId ?? 0;
+  const [follower = 0] = [1, 2, 3].filter((id) => id !== leader);
+  const client = await RawClient.open(ensemble.port(follower));
+  await client.request(1, opCodes.create, create('/n', 'x'));
+  await ensemble.until(() => ensemble.running(leader).status()?.learners?.length === 3);
+  const lines = async (id: number): Promise<Map<string, string>> => {
+    const text = await word(ensemble.port(id), 'mntr');
+    return new Map(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => line.split('\t') as [string, string]),
+    );
+  };
+  const led = await lines(leader);
+  expect(
+    ['server_state', 'peer_state', 'quorum_size', 'learners', 'followers', 'synced_followers'].map(
+      (name) => led.get(`zk_${name}`),
+    ),
+  ).toEqual(['leader', 'leading - broadcast', '3', '3', '2', '2']);
+  expect(led.get('zk_synced_observers')).toBe('1');
+  expect(Number(led.get('zk_last_proposal_size'))).toBeGreaterThan(0);
+  const following = await lines(follower);
+  expect(following.get('zk_server_state')).toBe('follower');
+  expect(following.has('zk_learners')).toBe(false);
+  expect(Number(following.get('zk_learner_commit_received_count'))).toBeGreaterThanOrEqual(2);
+  expect((await lines(4)).get('zk_peer_state')).toBe('observing - broadcast');
+  expect(await word(ensemble.port(leader), 'srvr')).toMatch(
+    /Mode: leader\nNode count: \d+\nProposal sizes last\/min\/max: \d+\/\d+\/\d+\n$/,
+  );
+  expect(await word(ensemble.port(follower), 'dump')).toContain(
+    `Global Sessions(1):\n\t0x${client.sessionId.toString(16)}\t10000ms\n`,
+  );
+  const conf = await word(ensemble.port(4), 'conf');
+  expect(conf).toMatch(
+    /serverId=4\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=\d+\nquorumPort=\d+\npeerType=1\nmembership: \nserver\.1=/,
+  );
+  expect(conf.endsWith('\nversion=0')).toBe(true);
+  expect(JSON.parse(await word(ensemble.port(leader), 'quor'))).toMatchObject({
+    role: 'leader',
+    leaderId: leader,
+    presentIds: expect.arrayContaining([1, 2, 3]),
+    presentWeight: 3,
+    isQuorumPresent: true,
+    obstacle: null,
+    maintenance: null,
+    fence: 0,
+    learners: expect.arrayContaining([expect.objectContaining({ serverId: 4, isObserver: true })]),
+  });
+  expect(metrics.get(leader)?.valueOf('odradek_votes_total')).toBe(3);
+  client.destroy();
 });
 
 describe('without a quorum', () => {
