@@ -129,11 +129,14 @@ export async function surveyOf(context: CommandContext, source: Source): Promise
   }
   const first = newestOf([...known.values()].map(({ answer }) => answer)) ?? file?.ensemble;
   if (first === undefined) throw new ConfigError(nobodyKnows(source, firstAnswers));
+  // Where nobody says it, clients are likely to be served on the same port everywhere.
+  const [found] = known.values();
+  const usualPort = file?.clientPort ?? found?.address.port ?? null;
   const members = await Promise.all(
     [...first.servers.values()].map(async (server): Promise<Member> => {
-      const found = known.get(server.id);
-      if (found !== undefined) return { server, ...found };
-      const address = clientAddressOf(server, file?.clientPort ?? null);
+      const asked = known.get(server.id);
+      if (asked !== undefined) return { server, ...asked };
+      const address = clientAddressOf(server, usualPort);
       const answer: Answer =
         address === null
           ? { kind: 'silent', reason: 'its server line has no client port, and no file names one' }

@@ -280,7 +280,8 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
 
   /**
    * All voters are here and say in this round that nobody has any data, so that nobody can have forgotten
-   * any; also after a first start that was broken off, when some know of its epoch and are not new.
+   * any; also after a first start that was broken off, when some know of its epoch and are not new. Whoever
+   * has no weight votes for others, so that its vote does not tell what it has itself: it must be new.
    */
   #isUnanimouslyNew(): boolean {
     if (this.#own.zxid !== 0n || this.#proposal.zxid !== 0n) return false;
@@ -289,6 +290,7 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
       if (id === this.#self) continue;
       const theirs = this.#voteOf(id);
       if (theirs === null || theirs.vote.zxid !== 0n) return false;
+      if (!theirs.isNew && !this.#hasWeight(id)) return false;
       if (theirs.isNew) isAnyNew = true;
     }
     return isAnyNew;
@@ -299,9 +301,13 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
    * either. A candidate that votes for somebody else is none; it may know newer members than we do.
    */
   #mayLead(id: number): boolean {
-    if (!this.#rules.mayLead(id) && this.#pendingRules?.mayLead(id) !== true) return false;
+    if (!this.#hasWeight(id)) return false;
     const theirs = this.#voteOf(id);
     return theirs === null || theirs.vote.leaderId === id;
+  }
+
+  #hasWeight(id: number): boolean {
+    return this.#rules.mayLead(id) || this.#pendingRules?.mayLead(id) === true;
   }
 
   /** Somebody who may lead was not heard in this round, and is not known to be out of reach. */

@@ -80,6 +80,14 @@ export class ElectionWorld {
     }
   }
 
+  /** No participant has anything; one that may not lead is new as well. */
+  get isFirst(): boolean {
+    return this.rules.voters.every((id) => {
+      const { zxid, isNew } = this.#server(id).disk;
+      return zxid === 0n && (isNew || this.rules.mayLead(id));
+    });
+  }
+
   draw(limit: number): number {
     this.#random = (this.#random + 0x6d2b79f5) >>> 0;
     let mixed = this.#random;
@@ -230,16 +238,16 @@ export class ElectionWorld {
     });
   }
 
-  /** Whoever makes itself leader had a quorum that said so in one round, new disks only when all are. */
+  /** Whoever makes itself leader had a quorum that said so in one round; new disks count only when nobody has anything. */
   #requireQuorum(server: Server, vote: Vote): void {
     if (!this.rules.mayLead(vote.leaderId)) throw new Error(`${vote.leaderId} must not lead`);
     if (vote.leaderId !== server.id) return;
     const { round } = server.machine.view;
     const all = [...this.servers.values()];
-    const allNew = this.rules.voters.every((id) => this.#server(id).disk.isNew);
+    const { isFirst } = this;
     const supporters = all.filter(
       ({ id, said, disk }) =>
-        (allNew || !disk.isNew) &&
+        (isFirst || !disk.isNew) &&
         (id === server.id ||
           said.some(
             (note) =>

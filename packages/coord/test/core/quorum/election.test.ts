@@ -184,6 +184,42 @@ describe('new disks', () => {
     expect(world.runUntil(() => world.leaderOf([1, 2, 3, 4]) === 3, 1_000)).toBeLessThan(20);
   });
 
+  test('among any others they decide nothing, unless all are there and nobody has anything', () => {
+    fc.assert(
+      fc.property(
+        anyEnsemble,
+        fc.integer({ min: 0, max: 2 ** 31 }),
+        fc.array(fc.constantFrom('new', 'empty', 'old'), { minLength: 9, maxLength: 9 }),
+        (ensemble, seed, kinds) => {
+          const all = idsOf(ensemble);
+          const disks = new Map(
+            all.map((id) => {
+              const kind = kinds[id - 1];
+              return [
+                id,
+                kind === 'old' ? disk(1, BigInt(id % 3) + 1n) : disk(0, 0n, kind === 'new'),
+              ];
+            }),
+          );
+          const world = new ElectionWorld({
+            ensemble,
+            seed,
+            lossPercent: 10,
+            delayMsMax: 50,
+            disks,
+          });
+          for (const id of all) world.start(id);
+          const { rules } = world;
+          const trusted = rules.voters.filter((id) => disks.get(id)?.isNew === false);
+          const settles = rules.isQuorum(trusted) || world.isFirst;
+          const took = world.runUntil(() => world.leaderOf(all) !== null, settles ? 60_000 : 5_000);
+          expect(took !== null).toBe(settles);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   test('one that lost everything does not help to lose what another one knows', () => {
     const world = calm(ensembleOf(3), {
       disks: new Map([
