@@ -80,6 +80,7 @@ export class PeerConnection {
   /** To leave at the end of this turn. */
   #queued: Buffer[] = [];
   #queuedBytes = 0;
+  #leavesSoon = false;
   #waiting: (() => void)[] = [];
   readonly #taken = (): void => this.#letOn();
 
@@ -123,13 +124,24 @@ export class PeerConnection {
     this.#receiver = handler;
   }
 
-  /** @param frame must not change any more */
-  send(frame: Buffer): void {
+  /**
+   * @param frame must not change any more
+   * @param isGathered the sender has put together already what a turn brought: it leaves with all that waits, as
+   *   soon as the sender is done, and not a turn later
+   */
+  send(frame: Buffer, isGathered = false): void {
     if (this.#isOver) return;
     this.#enqueue(frame);
+    if (isGathered && !this.#leavesSoon) {
+      this.#leavesSoon = true;
+      queueMicrotask(() => this.#flush());
+    }
     const { unsentBytesMax } = this.#parts.limits;
     if (this.unsentBytes <= unsentBytesMax) return;
-    this.#fail(`it reads too slowly: more than ${unsentBytesMax} bytes wait for it`);
+    this.#finish();
+    this.#connection.destroy();
+    // Not from within the sender's call.
+    this.#tellLater(`it reads too slowly: more than ${unsentBytesMax} bytes wait for it`);
   }
 
   /** Resolves when less than half of the limit of unsent bytes is left, or the connection is over. */
@@ -157,6 +169,13 @@ export class PeerConnection {
 
   /** The same for somebody who has to hear of it here as well. */
   giveUp(reason: string): void {
+    if (this.#isOver) return;
+    this.close(reason);
+    this.#tellLater(reason);
+  }
+
+  /** The same at once: whoever takes its place is told of only afterwards. */
+  giveWay(reason: string): void {
     if (this.#isOver) return;
     this.close(reason);
     this.#tell(reason);
@@ -273,6 +292,7 @@ export class PeerConnection {
   }
 
   #flush(): void {
+    this.#leavesSoon = false;
     const queued = this.#queued;
     if (queued.length === 0) return;
     const sizeBytes = this.#queuedBytes;
@@ -322,6 +342,10 @@ export class PeerConnection {
   #over(reason: string): void {
     this.#finish();
     this.#tell(reason);
+  }
+
+  #tellLater(reason: string): void {
+    this.#parts.timers.afterTurn(() => this.#tell(reason));
   }
 
   #tell(reason: string): void {

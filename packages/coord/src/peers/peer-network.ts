@@ -25,7 +25,14 @@ import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { PeerTls } from './peer-tls.ts';
 import { RepeatedLog } from './repeated-log.ts';
-import { ReplicationLink, receiving, sharedLeaderEncoder, toLeader } from './replication-link.ts';
+import {
+  isGatheredByLeader,
+  isGatheredByLearner,
+  ReplicationLink,
+  receiving,
+  sharedLeaderEncoder,
+  toLeader,
+} from './replication-link.ts';
 import type {
   LeaderMessage,
   LearnerMessage,
@@ -294,9 +301,13 @@ export class TcpPeerNetwork implements PeerNetwork {
   /** Somebody dialed our replication port. */
   #asked(connection: PeerConnection, learnerId: number): Attached {
     if (this.#isStopped) return turnedAway(connection);
-    const older = this.#learners.get(learnerId);
-    if (older !== undefined) older.giveUp('a newer connection of the same server takes its place');
-    const link = new ReplicationLink<LeaderMessage>(learnerId, connection, this.#encode);
+    this.#learners.get(learnerId)?.giveWay('a newer connection of the same server takes its place');
+    const link = new ReplicationLink<LeaderMessage>(
+      learnerId,
+      connection,
+      this.#encode,
+      isGatheredByLeader,
+    );
     const handler = this.#told().learner(link);
     if (handler === null) {
       link.send({ kind: 'refused', reason: 'this server does not lead' });
@@ -367,7 +378,9 @@ export class TcpPeerNetwork implements PeerNetwork {
             reject(new PeerUnreachable(STOPPED));
             return turnedAway(connection);
           }
-          const handler = attach(new ReplicationLink(leaderId, connection, toLeader));
+          const handler = attach(
+            new ReplicationLink(leaderId, connection, toLeader, isGatheredByLearner),
+          );
           for (const link of this.#leaders.keys()) if (link.isOver) this.#leaders.delete(link);
           this.#leaders.set(connection, leaderId);
           resolve();

@@ -12,20 +12,25 @@ export class ReplicationLink<Out> implements PeerLink<Out> {
   readonly peerId: number;
   readonly #connection: PeerConnection;
   readonly #encode: (message: Out) => readonly Buffer[];
+  readonly #isGathered: (message: Out) => boolean;
 
+  /** @param isGathered whether it stands for all that its sender has to say in this turn */
   constructor(
     peerId: number,
     connection: PeerConnection,
     encode: (message: Out) => readonly Buffer[],
+    isGathered: (message: Out) => boolean,
   ) {
     this.peerId = peerId;
     this.#connection = connection;
     this.#encode = encode;
+    this.#isGathered = isGathered;
   }
 
   send(message: Out): void {
     if (this.#connection.isOver) return;
-    for (const frame of this.#encode(message)) this.#connection.send(frame);
+    const isGathered = this.#isGathered(message);
+    for (const frame of this.#encode(message)) this.#connection.send(frame, isGathered);
   }
 
   get unsentBytes(): number {
@@ -52,6 +57,12 @@ export class ReplicationLink<Out> implements PeerLink<Out> {
 export const toLeader = (message: LearnerMessage): readonly Buffer[] => [
   encodeLearnerMessage(message),
 ];
+
+/** Requests of clients come one by one; all else is said once in a turn. */
+export const isGatheredByLearner = ({ kind }: LearnerMessage): boolean => kind !== 'tell';
+
+/** What a leader says it has gathered at the end of its turn. */
+export const isGatheredByLeader = (): boolean => true;
 
 /** A message that goes to many learners in a row becomes bytes once. */
 export function sharedLeaderEncoder(): (message: LeaderMessage) => readonly Buffer[] {
