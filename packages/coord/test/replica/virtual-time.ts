@@ -13,6 +13,7 @@ interface Event {
 export class VirtualTime implements Clock {
   #nowMs = 1_000;
   #order = 0;
+  #eventCount = 0;
   /** A heap, the earliest first. */
   readonly #events: Event[] = [];
 
@@ -22,6 +23,11 @@ export class VirtualTime implements Clock {
 
   wallTime(): Millis {
     return millis(1_700_000_000_000 + Math.floor(this.#nowMs));
+  }
+
+  /** Events that have happened. */
+  get eventCount(): number {
+    return this.#eventCount;
   }
 
   at(atMs: number, run: () => void): Disarm {
@@ -77,6 +83,7 @@ export class VirtualTime implements Clock {
       }
       this.#pop();
       this.#nowMs = next.atMs;
+      this.#eventCount += 1;
       next.run();
       await settled();
     }
