@@ -130,7 +130,7 @@ export const zooCfg = defineConfig({
     type: 'long',
     default: 1_024,
     validate: atLeast(1),
-    doc: 'Log files grow by this, in KiB. The original takes 65536.',
+    doc: 'The first log file has room for this, in KiB, and grows by it; under load the next are made beforehand, each twice as big. The original takes 65536.',
   },
   'fsync.warningthresholdms': {
     type: 'long',
