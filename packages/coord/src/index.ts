@@ -1,13 +1,7 @@
-/** The coordination server: what other packages may use. Tools for its files: `@odradek/coord/offline`. */
+/** The coordination server: what other packages may use. Tools for its files: `@odradek/coord/offline`; who decides: `@odradek/coord/quorum`. */
 
 export { loadMembership, type Membership } from './config/ensemble-settings.ts';
 export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
-export * from './core/quorum/ensemble.ts';
-export { weightsToMove } from './core/quorum/move.ts';
-export * from './core/quorum/plan.ts';
-export { commonQuorum } from './core/quorum/reconfig.ts';
-export { QuorumRules } from './core/quorum/rules.ts';
-export { withWeights } from './core/quorum/weight-changes.ts';
 export type { Change, TransactionRecord } from './core/transaction/record.ts';
 export { type CoordinatorServices, type RunningCoordinator, startCoordinator } from './main.ts';
 export type { ReplicaStatus, Role } from './replica/types.ts';

@@ -1,5 +1,5 @@
 /** quorum explain: why there is no leader, put together from what every server that answers sees. */
-import { memberLines, parseEnsemble, type QuorumRules } from '@odradek/coord';
+import { memberLines, parseEnsemble, type QuorumRules } from '@odradek/coord/quorum';
 import { parseOptions, renderUsage } from '../../options.ts';
 import type { QuorumCommand } from '../quorum.ts';
 import { type Member, type Survey, sourceOf, sourceOptions, surveyOf } from './members.ts';

@@ -10,7 +10,7 @@ import {
   readEnsemble,
   type Sites,
   sitesOf,
-} from '@odradek/coord';
+} from '@odradek/coord/quorum';
 import { ConfigError, type PropertyEntry, parseProperties } from '@odradek/runtime';
 import type { CommandContext } from '../../context.ts';
 import { UsageError } from '../../options.ts';

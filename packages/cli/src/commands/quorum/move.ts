@@ -14,7 +14,7 @@ import {
   type Sites,
   weightsToMove,
   withWeights,
-} from '@odradek/coord';
+} from '@odradek/coord/quorum';
 import { ZooKeeperError } from '@odradek/protocol';
 import { ConfigError, millis } from '@odradek/runtime';
 import type { CommandContext } from '../../context.ts';

@@ -6,7 +6,7 @@ import {
   type SiteCut,
   type Sites,
   type Weakness,
-} from '@odradek/coord';
+} from '@odradek/coord/quorum';
 import type { CommandContext } from '../../context.ts';
 import { parseOptions, renderUsage } from '../../options.ts';
 import type { QuorumCommand } from '../quorum.ts';
