@@ -108,7 +108,8 @@ async function prepare(
     other.version > newest.version ? other : newest,
   );
   const takeover = takeoverOf(current, mark, lost);
-  if (!takeover.survivors.includes(serverId)) {
+  // An observer goes on with them as well: without the fence it would be taken for one of the lost.
+  if (lost.includes(serverId) || !current.servers.has(serverId)) {
     throw new OfflineRefused(
       `this is server ${serverId}, which is not among those that go on (${takeover.survivors.join(', ')})`,
     );

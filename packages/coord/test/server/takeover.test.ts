@@ -24,7 +24,11 @@ afterEach(async () => {
 const SURVIVORS = [4, 5, 6];
 const LOST = [1, 2, 3];
 
-async function forcedOn(id: number, isConfirmed = true): Promise<TakeoverReport | null> {
+async function forcedOn(
+  id: number,
+  isConfirmed = true,
+  lost: readonly number[] = LOST,
+): Promise<TakeoverReport | null> {
   const members = [...ensemble.ids.map((one) => ensemble.serverLine(one)), 'weight.1=2'];
   return await takeOver(
     nodeEnvironment({ log: silentLog }),
@@ -33,7 +37,7 @@ async function forcedOn(id: number, isConfirmed = true): Promise<TakeoverReport 
       logDirectory: null,
       serverId: id,
       members: parseEnsemble(members.join('\n')),
-      lost: LOST,
+      lost,
     },
     silent,
     async () => isConfirmed,
@@ -105,3 +109,16 @@ test('refused where it makes no sense', async () => {
   await ensemble.stopServer(4);
   await expect(forcedOn(4)).rejects.toThrow(/never belonged to an ensemble/);
 });
+
+test('an observer goes on with the survivors', async () => {
+  ensemble = await TestEnsemble.start(servers, [1, 2, 3, 4], { weights: { 1: 2 }, observers: [4] });
+  await Promise.all(ensemble.ids.map((id) => ensemble.stopServer(id)));
+  await expect(forcedOn(1, true, [1])).rejects.toThrow(/this is server 1, which is not among/);
+  expect((await forcedOn(2, true, [1]))?.fingerprint).toBe(
+    (await forcedOn(4, true, [1]))?.fingerprint,
+  );
+  await forcedOn(3, true, [1]);
+  await Promise.all([2, 3, 4].map((id) => ensemble.startServer(id)));
+  await ensemble.allServing();
+  expect(ensemble.running(4).role()).toBe('observer');
+}, 60_000);

@@ -16,7 +16,7 @@ import type { HostAndPort } from './server-status.ts';
 const name = 'quorum takeover';
 const description =
   'quorum takeover ZOO.CFG --lost ID,ID,...: the servers that are left decide without the lost ones from now on. ' +
-  'On every survivor, while it is stopped. What only the lost ones know is lost.';
+  'On every survivor, observers too, while it is stopped. What only the lost ones know is lost.';
 const options = {
   lost: {
     kind: 'text',
@@ -165,8 +165,12 @@ function announcement(
   );
 }
 
-function conclusion({ survivors, fence, fingerprint }: TakeoverReport, serverId: number): string {
-  const others = survivors.filter((id) => id !== serverId);
+function conclusion(
+  { survivors, current, fence, fingerprint }: TakeoverReport,
+  serverId: number,
+): string {
+  const observers = [...current.servers.values()].filter(({ role }) => role === 'observer');
+  const others = [...survivors, ...observers.map(({ id }) => id)].filter((id) => id !== serverId);
   return (
     `Done on server ${serverId}: fence ${fence}, members ${fingerprint}.\n` +
     (others.length === 0
