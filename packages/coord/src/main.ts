@@ -95,6 +95,7 @@ export async function startCoordinator(
     logDirectory: config.dataLogDir,
     settings: storageSettings(config),
     ...(settings === null ? {} : { autocreate: settings.trustEmptyDisk }),
+    isAlone: membership === null,
     onFailure: (error) => {
       if (member === null) fail(error);
       else member.failed(error); // Which says so in its turn.

@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import { crc32c } from '@odradek/protocol/zookeeper';
 import type { Disk } from '@odradek/runtime';
-import { StorageDamaged } from './errors.ts';
+import { StorageDamaged, StorageNotUsable } from './errors.ts';
 import type { EnsembleMark } from './types.ts';
 
 const MARK_FILE = 'mark';
@@ -110,6 +110,20 @@ export function requireMarkUpTo(mark: EnsembleMark, lastZxid: bigint, dataFolder
     `the mark file says that epoch ${mark.acceptedEpoch} was promised last and ${mark.currentEpoch} is the current one, ` +
       `but the last transaction is of epoch ${epoch}: it is older than the data beside it`,
     REMEDY,
+  );
+}
+
+/**
+ * Alone a server would give zxids to transactions that the others give to theirs, and nobody could
+ * tell them apart when it came back to them.
+ * @throws StorageNotUsable
+ */
+export function refuseAlone({ clusterId }: EnsembleMark, dataFolder: string): void {
+  if (clusterId === null) return;
+  throw new StorageNotUsable(
+    `${dataFolder} is the data of a member of ensemble ${clusterId}, but the configuration has no other servers: ` +
+      'put the server lines back; or, to go on with this server alone for good, remove the file ' +
+      `${markPath(dataFolder)} and never use the data of the other members with it again`,
   );
 }
 

@@ -21,7 +21,7 @@ import { finishInstall, writeInstall } from './install.ts';
 import { recordsAfter } from './log-files.ts';
 import { LogSwitch } from './log-switch.ts';
 import { LogWriter } from './log-writer.ts';
-import { MarkKeeper } from './mark.ts';
+import { MarkKeeper, refuseAlone } from './mark.ts';
 import { purge } from './purge.ts';
 import { type Recovered, recover, survey } from './recovery.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
@@ -74,6 +74,7 @@ export async function openStorage(options: StorageOptions): Promise<ReplicatedSt
         autocreate: options.autocreate ?? false,
       },
     );
+    if (options.isAlone === true) refuseAlone(keeper.mark, folders.dataFolder);
     const buffer = new GroupBuffer(settings.groupBytes);
     const parts = { options, settings, log, folders, locks, keeper, buffer };
     return new DiskStorage(parts, recovered, await writerFor(parts, recovered));

@@ -22,6 +22,8 @@ export interface StorageOptions {
   readonly settings?: Partial<StorageSettings>;
   /** An empty directory may be trusted: db.autocreate. Without it a file `initialize` is needed. */
   readonly autocreate?: boolean;
+  /** The server has no ensemble: data of a member of one is refused. */
+  readonly isAlone?: boolean;
   /**
    * The log failed (disk full, I/O error): told once. Nothing appended since the last `durable` is
    * acknowledged any more, now or later; the server must stop serving writes.

@@ -139,6 +139,22 @@ test('a mark that is older than the data beside it refuses the start', async () 
   });
 });
 
+test('data of a member is not served by a server alone; its own data is', async () => {
+  const disk = new MemoryDisk();
+  const { storage } = await start(disk, {}, { isAlone: true });
+  await append(storage, [1, 'x']);
+  await storage.close();
+  await (await start(disk, {}, { isAlone: true })).storage.close();
+  const member = await start(disk);
+  await member.storage.saveMark(mark);
+  await member.storage.close();
+  await expect(open(disk, {}, { isAlone: true })).rejects.toMatchObject({
+    code: 'STORAGE_NOT_USABLE',
+    message: expect.stringMatching(/member of ensemble abcDEF_-123, but .* no other servers/),
+  });
+  await (await start(disk)).storage.close();
+});
+
 test('an empty directory is new until it has a whole history', async () => {
   const disk = new MemoryDisk();
   const { storage } = await start(disk);

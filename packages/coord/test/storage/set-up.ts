@@ -33,7 +33,13 @@ export async function open(
     dataDirectory = DATA,
     logDirectory,
     autocreate = false,
-  }: { dataDirectory?: string; logDirectory?: string; autocreate?: boolean } = {},
+    isAlone = false,
+  }: {
+    dataDirectory?: string;
+    logDirectory?: string;
+    autocreate?: boolean;
+    isAlone?: boolean;
+  } = {},
 ): Promise<Opened> {
   const failures: OdradekError[] = [];
   const events: { message: string; fields: LogFields }[] = [];
@@ -47,6 +53,7 @@ export async function open(
     logDirectory: logDirectory ?? dataDirectory,
     settings: { preallocateBytes: 4096, ...settings },
     autocreate,
+    isAlone,
     onFailure: (error) => failures.push(error),
   });
   return { storage, failures, events };
