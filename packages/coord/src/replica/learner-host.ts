@@ -227,6 +227,10 @@ export class LearnerHost implements LeaderLink {
         this.#ensembleText = message.ensembleText;
         this.#deliver(message);
         break;
+      case 'upToDate':
+        this.#deliver(message);
+        this.#takeFromDisk();
+        break;
       case 'snapshotPart':
         this.#deliver({ kind: 'heard' });
         this.#intake?.add(message.entries);
@@ -280,14 +284,30 @@ export class LearnerHost implements LeaderLink {
 
   /** The disk, or a tree that is made anew, does not keep up with the leader. */
   #holdBackIfNeeded(): void {
-    const { disk, log, limits } = this.#parts;
-    const waits = log.isLoading && log.unappliedBytes > limits.unappliedBytes;
+    const { disk, log, limits, events } = this.#parts;
+    const isMuch = log.unappliedBytes > limits.unappliedBytes;
+    // A long history that nobody has called certain yet.
+    if (isMuch && !log.isLoading && !this.#machine.isFollowing) {
+      log.spill();
+      events.info('the history is long: what is not certain yet is read from the disk later');
+      this.#deliver({ kind: 'spilled' });
+    }
+    const waits = isMuch && log.isLoading;
     if ((!disk.isFull && !waits) || this.#holds.has('disk')) return;
     this.#hold('disk');
     disk
       .whenRoom()
       .then(() => (log.isLoading ? log.whenIdle() : undefined))
       .then(() => this.#release('disk'), this.#parts.failed);
+  }
+
+  /** Makes the tree anew when what it lacks is on the disk only. */
+  #takeFromDisk(): void {
+    const { log, failed } = this.#parts;
+    if (!log.isSpilled) return;
+    log
+      .reload()
+      .then(() => this.#deliver({ kind: 'reloaded', appliedZxid: log.appliedZxid }), failed);
   }
 
   // Effects
@@ -459,6 +479,7 @@ export class LearnerHost implements LeaderLink {
     this.#parts.log.listen(null);
     this.#link?.close(reason);
     this.#intake?.break(reason);
+    this.#takeFromDisk();
     this.#waiting.clear();
     this.#asking = [];
     this.#asked.clear();

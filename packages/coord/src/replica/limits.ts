@@ -17,7 +17,10 @@ export interface ReplicaLimits {
   readonly snapshotSliceMs: number;
   /** Of what a leader sends, this much may wait for the disk; then the link is held back. */
   readonly intakeBytes: number;
-  /** While the tree is made anew, this much may wait to be applied; then the link is held back. */
+  /**
+   * This much may wait to be applied. Of a history that is not certain yet the rest is read from the disk
+   * later; while the tree is made anew the link is held back.
+   */
   readonly unappliedBytes: number;
   /** From this counter of a zxid on, a new epoch is sought. */
   readonly handOverCounter: number;

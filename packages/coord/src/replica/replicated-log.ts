@@ -45,6 +45,7 @@ export class ReplicatedLog {
   #committedZxid = 0n;
   #isTellingDurable = false;
   #isLoading = false;
+  #isSpilled = false;
   /** The last change of members that was appended. */
   #lastChange: LogEntry | null = null;
   readonly #waitingForDurable: (() => void)[] = [];
@@ -81,6 +82,11 @@ export class ReplicatedLog {
   /** Logged, and not committed or not applied for another reason. */
   get unappliedBytes(): number {
     return this.#unappliedBytes;
+  }
+
+  /** What waits to be applied is on the disk only: the tree must be made anew with `reload`. */
+  get isSpilled(): boolean {
+    return this.#isSpilled;
   }
 
   get isLoading(): boolean {
@@ -141,7 +147,7 @@ export class ReplicatedLog {
       this.#recent.truncate(zxid);
       this.#endsAt(zxid);
       this.#parts.members.cut(zxid);
-      const mustReload = this.appliedZxid > zxid;
+      const mustReload = this.appliedZxid > zxid || this.#isSpilled;
       if (mustReload) this.#isLoading = true;
       return mustReload;
     });
@@ -165,11 +171,19 @@ export class ReplicatedLog {
     });
   }
 
+  /** Forgets what waits to be applied, because it is too much for the memory. */
+  spill(): void {
+    this.#isSpilled = true;
+    this.#unapplied.clear();
+    this.#unappliedBytes = 0;
+  }
+
   /** Makes the tree what the log says, certain or not. Entries may be appended meanwhile. */
   reload(): Promise<void> {
     this.#isLoading = true;
     return this.#do(async () => {
       const { storage, state, members } = this.#parts;
+      this.#isSpilled = false; // What is logged from here on is kept again.
       members.loaded(await state.load(await storage.content()));
       this.#isLoading = false;
       const loadedZxid = this.appliedZxid;
@@ -237,7 +251,7 @@ export class ReplicatedLog {
   }
 
   #applyCommitted(): void {
-    if (this.#isLoading) return;
+    if (this.#isLoading || this.#isSpilled) return;
     const { state, members, membersChanged } = this.#parts;
     for (let entry = this.#unapplied.peek(); entry; entry = this.#unapplied.peek()) {
       if (entry.zxid > this.#committedZxid) break;

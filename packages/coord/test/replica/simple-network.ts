@@ -105,6 +105,11 @@ export class SimpleNetwork {
     }
   }
 
+  /** Somebody's greeting tells of a take-over. */
+  tellFenced(id: number, fence: number): void {
+    this.#places.get(id)?.handlers?.fenced(fence, 0);
+  }
+
   breakLinks(one: number, other: number): void {
     for (const link of [...this.#links]) {
       if (link.ends.includes(one) && link.ends.includes(other)) link.break('broken');

@@ -51,6 +51,8 @@ export type LearnerInput =
   | { readonly kind: 'snapshot'; readonly zxid: bigint }
   /** The snapshot is what we have, on the disk; the tree is made anew. */
   | { readonly kind: 'replaced'; readonly zxid: bigint }
+  /** What waits to be applied is on the disk only: the tree is made anew after `upToDate`. */
+  | { readonly kind: 'spilled' }
   /** The tree is what the log says up to there, certain or not. */
   | { readonly kind: 'reloaded'; readonly appliedZxid: bigint }
   | {
@@ -167,6 +169,9 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
         return this.#truncated(input.zxid, input.isReloading);
       case 'replaced':
         return this.#replaced(input.zxid);
+      case 'spilled':
+        this.#isReloading = true;
+        return [];
       case 'reloaded':
         this.#isReloading = false;
         if (input.appliedZxid > this.#servableZxid) this.#servableZxid = input.appliedZxid;
@@ -183,7 +188,14 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
     input: Exclude<
       LearnerInput,
       {
-        readonly kind: 'durable' | 'markSaved' | 'truncated' | 'replaced' | 'reloaded' | 'closed';
+        readonly kind:
+          | 'durable'
+          | 'markSaved'
+          | 'truncated'
+          | 'replaced'
+          | 'spilled'
+          | 'reloaded'
+          | 'closed';
       }
     >,
   ): readonly LearnerEffect[] {
