@@ -110,6 +110,11 @@ export async function startCoordinator(
   const options = serverOptions(environment, config, membership, security, describeHost);
   const { replication = quorumOfOne, observer = null, configurationFile = null } = services;
   const server = new CoordinatorServer(own, options, storage, { metrics, serveHttp, observer });
+  if (options.maxFrameBytes < config['jute.maxbuffer']) {
+    log.warn(
+      `jute.maxbuffer: in an ensemble requests of up to ${options.maxFrameBytes} bytes are taken`,
+    );
+  }
   if (config.forceSync.toLowerCase() === 'no') {
     log.warn('forceSync=no: acknowledged writes can be lost in a power cut');
   }

@@ -2,8 +2,8 @@
  * What a leader and a learner tell each other beyond transactions: requests of the learner's clients,
  * the sessions it heard of, the sessions that clients brought along.
  *
- * A message is one item after another: a kind, then its fields at fixed places. Everything that is said
- * within one turn of the event loop goes as one message. Requests travel as the client sent them, so that
+ * A message is one item after another: a kind, then its fields at fixed places. What is said within one
+ * turn of the event loop goes as one message, unless it is much. Requests travel as the client sent them, so that
  * forwarding one is a copy. Lengths, checksums and versions are the affair of the link below.
  */
 import { MalformedMessage, Reader, Writer } from '@odradek/protocol/zookeeper';
@@ -15,6 +15,8 @@ const toLearner = { renewed: 1 } as const;
 
 /** Numbers and lengths of the longest item, without its texts and bytes. */
 const FIXED_BYTES_MAX = 64;
+/** What is gathered leaves at this size, also within a turn. */
+const MESSAGE_BYTES = 256 * 1024;
 /** Lists of identities whose bytes are remembered. */
 const IDENTITIES_REMEMBERED_MAX = 10_000;
 
@@ -43,7 +45,7 @@ export interface LeaderItems {
   renewed(ticket: number, isAlive: boolean): void;
 }
 
-/** Gathers what is said within one turn. */
+/** Gathers what is said within one turn, as long as it is not much. */
 class Gathering {
   readonly writer = new Writer();
   readonly #tell: (bytes: Uint8Array) => void;
@@ -56,6 +58,7 @@ class Gathering {
   /** @param sizeBytesMax of what is written next, at most */
   begin(kind: number, sizeBytesMax: number): Writer {
     const { writer } = this;
+    if (writer.sizeBytes >= MESSAGE_BYTES) this.#tell(writer.finishWhole());
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       queueMicrotask(() => {

@@ -56,6 +56,12 @@ export class EnsembleView {
     return `maintenance: ${this.rules.describe(presentIds)}`;
   }
 
+  /** Whether a take-over went on without this server: what it has may be another history. */
+  get isLeftBehind(): boolean {
+    const { fence, metFence } = this.#sources.mark();
+    return metFence > fence;
+  }
+
   /** The members that this server goes by, when they are newer than what any transaction says. */
   unrecordedMembers(): string | null {
     const { ensembleText } = this.status();

@@ -7,7 +7,7 @@
  * Local sessions concern nobody else: they are judged here.
  */
 import { type Disarm, drive, type Environment, millis, type Tick } from '@odradek/runtime';
-import { type Lease, SessionExpiry } from '../core/session/expiry.ts';
+import { type Lease, NOBODY, SessionExpiry } from '../core/session/expiry.ts';
 import { PASSWORD_BYTES, type SessionTable } from '../core/session/session-table.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
@@ -202,7 +202,7 @@ export class LearnerSessions implements Sessions {
     const isLocal = this.#parts.sessions.isLocal(id);
     const lease = isLocal
       ? this.#expiry.track(id, timeoutMs, now)
-      : { sessionId: id, timeoutMs, heardAtMs: now, ownerId: 0 };
+      : { sessionId: id, timeoutMs, heardAtMs: now, ownerId: NOBODY };
     if (isLocal) this.#rearm({ kind: 'tick' });
     this.#held.set(id, { connection, lease });
     return lease;

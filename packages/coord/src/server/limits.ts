@@ -53,6 +53,9 @@ export const HELD_MS_MAX = 1_000;
 /** After so much time without a leader nobody waits any more: elections take less, maintenance takes longer. */
 export const HOLDING_MS_MAX = 3_000;
 
+/** The longest request that a member of an ensemble takes, whatever is configured: its record has to fit a message between servers. */
+export const ENSEMBLE_REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Bytes of proposals that are not committed, and bytes for the leader that the network has not taken, before reading stops. */
 export const UNREPLICATED_BYTES_MAX = 32 * 1024 * 1024;
 

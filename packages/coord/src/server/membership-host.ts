@@ -46,6 +46,10 @@ export class MembershipHost implements EnsembleParts {
     return this.#parts.view.maintenance();
   }
 
+  isLeftBehind(): boolean {
+    return this.#parts.view.isLeftBehind;
+  }
+
   unrecordedMembers(): string | null {
     return this.#parts.view.unrecordedMembers();
   }

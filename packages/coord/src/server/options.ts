@@ -10,6 +10,7 @@ import type { Security } from '../security/security.ts';
 import type { StorageSettings } from '../storage/types.ts';
 import type { BoundPorts, ServerOptions } from './coordinator-server.ts';
 import { environmentLines, folderBytes } from './host-facts.ts';
+import { ENSEMBLE_REQUEST_BYTES_MAX } from './limits.ts';
 
 /** Alone, a server has this id in its session ids. */
 const STANDALONE_ID = 1;
@@ -61,7 +62,10 @@ export function serverOptions(
     tickMs: config.tickTime,
     minSessionTimeoutMs: config.minSessionTimeout,
     maxSessionTimeoutMs: config.maxSessionTimeout,
-    maxFrameBytes: config['jute.maxbuffer'],
+    maxFrameBytes:
+      membership === null
+        ? config['jute.maxbuffer']
+        : Math.min(config['jute.maxbuffer'], ENSEMBLE_REQUEST_BYTES_MAX),
     outstandingMax: outstandingMax(config, membership),
     skipAcl: config.skipACL.toLowerCase() === 'yes',
     extendedTypes: config.extendedTypesEnabled,

@@ -69,6 +69,8 @@ export interface EnsembleParts {
   membership(leadership: Leadership): MembershipRules;
   /** Members whose version is above that of the config node: no transaction knows them; null: one does. */
   unrecordedMembers(): string | null;
+  /** A take-over went on without this server: what it has may be another history, and is not shown. */
+  isLeftBehind(): boolean;
   /** Why nobody leads, as far as it is a lack of votes: `maintenance: 3 of 7 votes`; else null. */
   maintenance(): string | null;
   /** These are the members from now on. */
@@ -365,12 +367,13 @@ export class Roles implements RoleListener {
     this.#armLook();
     const { environment, options } = this.#parts;
     const maintenance = this.#ensemble?.maintenance() ?? null;
+    const obstacle = this.#ensemble?.status().obstacle ?? '';
     if (maintenance !== null && maintenance !== this.#toldMaintenance) {
       this.#toldMaintenance = maintenance;
-      const obstacle = this.#ensemble?.status().obstacle ?? '';
       environment.log.warn(maintenance, { obstacle });
     }
-    if (options.readOnlyMode && this.#stay === null && !this.#isLoading) this.#showOnly();
+    if (this.#ensemble?.isLeftBehind()) this.#endStay(obstacle);
+    else if (options.readOnlyMode && this.#stay === null && !this.#isLoading) this.#showOnly();
   }
 
   /** Nobody leads: what is there is shown to those who are content with that. */

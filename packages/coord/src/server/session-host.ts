@@ -6,7 +6,7 @@
  * each session knows the connection it has at present.
  */
 import { drive, type Environment, type Tick } from '@odradek/runtime';
-import { type Lease, SessionExpiry } from '../core/session/expiry.ts';
+import { type Lease, NOBODY, SessionExpiry } from '../core/session/expiry.ts';
 import { PASSWORD_BYTES, type SessionTable } from '../core/session/session-table.ts';
 import type { Preparer } from '../core/transaction/prepare.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
@@ -184,7 +184,7 @@ export class SessionHost implements Sessions, Owners {
   mayWrite(sessionId: bigint, serverId: number): boolean {
     const lease = this.#expiry.leaseOf(sessionId);
     if (lease === undefined) return true;
-    if (lease.ownerId === 0) lease.ownerId = serverId;
+    if (lease.ownerId === NOBODY) lease.ownerId = serverId;
     if (lease.ownerId !== serverId) return false;
     // Its connection may be gone before that server comes to tell whom it heard of.
     if (serverId !== this.#parts.serverId) this.#heardElsewhere(lease);

@@ -118,6 +118,22 @@ test('a message that is cut short is refused wherever it ends, after what was wh
   expect(ends.size).toBe(items.length - 1);
 });
 
+test('much in one turn goes in several messages, in order', async () => {
+  const told: Uint8Array[] = [];
+  const messages = new LearnerMessages((bytes) => told.push(Uint8Array.from(bytes)));
+  const content = Buffer.alloc(100_000, 'x');
+  const items = Array.from(
+    { length: 10 },
+    (_, index): Item => ['request', index, 1n, false, [], opCodes.setData, content],
+  );
+  for (const item of items) say(messages, item);
+  await Promise.resolve();
+  const heard = new Heard();
+  for (const bytes of told) new LearnerMessageReader().read(bytes, heard);
+  expect(heard.items.map(([, requestId]) => requestId)).toEqual(items.map(([, index]) => index));
+  expect([told.length, Math.max(...told.map(({ length }) => length)) < 400_000]).toEqual([4, true]);
+});
+
 test('what a leader answers is heard so', async () => {
   const told: Uint8Array[] = [];
   const messages = new LeaderMessages((bytes) => told.push(Uint8Array.from(bytes)));

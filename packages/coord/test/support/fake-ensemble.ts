@@ -100,6 +100,7 @@ export class FakeEnsemble {
     server.roles.beginLooking({
       status: () => view.status(),
       maintenance: () => view.maintenance(),
+      isLeftBehind: () => view.isLeftBehind,
       unrecordedMembers: () => view.unrecordedMembers(),
       membership: () => ({ decide: () => -6 }),
       reconfigured: () => {},

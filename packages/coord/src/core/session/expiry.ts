@@ -17,9 +17,12 @@ export interface Lease {
   timeoutMs: number;
   /** Monotonic. */
   heardAtMs: number;
-  /** The server whose clients may write in its name; 0: whoever does so first. */
+  /** The server whose clients may write in its name; NOBODY: whoever does so first. */
   ownerId: number;
 }
+
+/** No server has this id. */
+export const NOBODY = -1;
 
 interface PlacedLease extends Lease {
   dueMs: number;
@@ -52,7 +55,7 @@ export class SessionExpiry implements Machine<Tick, ExpiryEffect> {
       this.#place(known);
       return known;
     }
-    const lease = { sessionId, timeoutMs, heardAtMs: now, ownerId: 0, dueMs: 0 };
+    const lease = { sessionId, timeoutMs, heardAtMs: now, ownerId: NOBODY, dueMs: 0 };
     this.#leases.set(sessionId, lease);
     this.#place(lease);
     return lease;
