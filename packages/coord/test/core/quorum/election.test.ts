@@ -238,6 +238,19 @@ describe('new disks', () => {
     expect(world.runUntil(() => world.leaderOf([1, 2, 3]) === 1, 5_000)).not.toBeNull();
   });
 
+  test('one that is trusted goes before one that is new, also when both are empty', () => {
+    const trusted = disk(0, 0n);
+    const world = calm(ensembleOf(3), {
+      disks: new Map([
+        [1, trusted],
+        [2, trusted],
+        [3, fresh],
+      ]),
+    });
+    world.start(1, 2, 3);
+    expect(world.runUntil(() => world.leaderOf([1, 2, 3]) === 2, 5_000)).not.toBeNull();
+  });
+
   test('where most are trusted, one that is new follows', () => {
     const world = calm(ensembleOf(3), { disks: new Map([[3, fresh]]) });
     world.start(1, 2, 3);
