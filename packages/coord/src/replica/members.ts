@@ -80,11 +80,12 @@ export class Members {
   }
 
   /**
-   * Somebody goes by members of this version as certain ones.
+   * Somebody goes by members of this version as certain ones. Of later ones nothing follows: what is in
+   * our log may have been given up for them.
    * @returns whether the next ones are certain with it
    */
   heardOf(version: bigint): boolean {
-    return this.committed(version);
+    return this.#next?.zxid === version && this.committed(version);
   }
 
   /**
