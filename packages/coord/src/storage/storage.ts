@@ -123,6 +123,10 @@ class DiskStorage implements ReplicatedStorage {
   #snapshotWork: Promise<void> | null = null;
   /** Rises when everything changes: a snapshot that was begun before is of no use. */
   #generation = 0;
+  /** Everything is being cut or replaced. */
+  #isChanging = false;
+  /** What is stored came from elsewhere and nobody has asked for it yet: the server's state is another. */
+  #isForeign = false;
   #purgeWork: Promise<void> | null = null;
   #disarmPurge: Disarm | null = null;
   #closed = false;
@@ -182,6 +186,7 @@ class DiskStorage implements ReplicatedStorage {
   async writeSnapshot(zxid: bigint, entries: Iterable<Uint8Array>): Promise<void> {
     invariant(this.#snapshotWork === null, 'one snapshot is written at a time');
     this.#checkOpen();
+    if (this.#isChanging || this.#isForeign) throw outdated();
     const work = this.#writeSnapshot(zxid, entries);
     this.#snapshotWork = work;
     try {
@@ -227,6 +232,7 @@ class DiskStorage implements ReplicatedStorage {
     const { snapshot, snapshotZxid, scanned, lastZxid } = await this.#unpurged(() =>
       survey(disk, this.#folders, this.#events, suits, endZxid),
     );
+    this.#isForeign = false;
     return {
       snapshot: snapshot === null ? null : this.#read(entriesOf(disk, snapshot)),
       records: this.#read(recordsAfter(disk, scanned, snapshotZxid)),
@@ -297,9 +303,10 @@ class DiskStorage implements ReplicatedStorage {
     if (zxid >= this.log.lastZxid) return;
     await this.log.whenDurable();
     const { disk } = this.#environment;
-    await this.#giveUpOthers(); // First: a snapshot that is finished meanwhile may show what is cut.
-    const cut = await planCut(disk, this.#folders, this.#events, zxid);
-    await this.#change(() => carryOut(disk, cut));
+    await this.#exclusively(async () => {
+      const cut = await planCut(disk, this.#folders, this.#events, zxid);
+      await this.#change(() => carryOut(disk, cut));
+    });
     this.#events.info('the log was cut: what is behind was never certain', { zxid: hex(zxid) });
   }
 
@@ -307,16 +314,26 @@ class DiskStorage implements ReplicatedStorage {
     this.#checkOpen();
     const { disk } = this.#environment;
     await writeInstall(this.#environment, this.#folders, zxid, entries, this.#settings);
-    await this.#giveUpOthers();
-    await this.#change(() => finishInstall(disk, this.#folders));
+    await this.#exclusively(async () => {
+      this.#isForeign = true;
+      await this.#change(() => finishInstall(disk, this.#folders));
+    });
     this.#events.info('a snapshot has taken the place of all data', { zxid: hex(zxid) });
   }
 
-  /** A snapshot of the old content, and a purge that goes by the old files. */
-  async #giveUpOthers(): Promise<void> {
+  /** Without a snapshot of the old content, which might be finished afterwards, and without a purge by the old files. */
+  async #exclusively(work: () => Promise<void>): Promise<void> {
     this.#generation += 1;
-    await this.#snapshotWork?.catch(() => undefined); // Told to whoever asked for the snapshot.
-    await this.#purgeWork;
+    this.#isChanging = true;
+    this.#readers += 1;
+    try {
+      await this.#snapshotWork?.catch(() => undefined); // Told to whoever asked for the snapshot.
+      await this.#purgeWork;
+      await work();
+    } finally {
+      this.#isChanging = false;
+      this.#readers -= 1;
+    }
   }
 
   /** Changes the files while nothing is written to them, and goes on where they end then. */
@@ -379,7 +396,7 @@ class DiskStorage implements ReplicatedStorage {
 
   #checkGeneration(generation: number): void {
     if (generation === this.#generation) return;
-    throw new SnapshotOutdated('what is stored was cut or replaced meanwhile');
+    throw outdated();
   }
 
   #count(records: number, bytes: number): void {
@@ -418,6 +435,9 @@ class DiskStorage implements ReplicatedStorage {
     }
   }
 }
+
+const outdated = (): SnapshotOutdated =>
+  new SnapshotOutdated('what is stored was cut or replaced meanwhile');
 
 async function* noRecords(): AsyncGenerator<LogRecord> {}
 

@@ -417,6 +417,21 @@ test('a snapshot under way when everything changes is given up', async () => {
   expect(disk.paths().some((path) => path.includes('snapshot'))).toBe(false);
 });
 
+test('no snapshot of a state that is not the stored one', async () => {
+  const disk = new MemoryDisk();
+  const { storage } = await start(disk, { purgeIntervalMs: 1 });
+  await append(storage, [1, 'r1'], [2, 'r2']);
+  const cutting = storage.truncate(1n);
+  await expect(storage.writeSnapshot(2n, [Buffer.from('old')])).rejects.toThrow(SnapshotOutdated);
+  await cutting;
+  await storage.replace(1n, entriesOf('new'));
+  await expect(storage.writeSnapshot(2n, [Buffer.from('old')])).rejects.toThrow(SnapshotOutdated);
+  expect(await read(await storage.content())).toEqual({ entries: ['new'], zxids: [], zxid: 1 });
+  await append(storage, [2, 'r2']);
+  await storage.writeSnapshot(2n, [Buffer.from('newer')]);
+  expect(await read(await storage.content())).toMatchObject({ entries: ['newer'], zxid: 2 });
+});
+
 test('a disk that fails while it changes fails the storage: nothing more is acknowledged', async () => {
   const disk = new MemoryDisk();
   const { storage, failures } = await start(disk);
