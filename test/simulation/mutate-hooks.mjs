@@ -1,5 +1,5 @@
 /** The hook behind mutate.mjs: it runs in the thread of the loader. */
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 
@@ -11,7 +11,8 @@ export function initialize(data) {
 }
 
 export async function load(url, context, nextLoad) {
-  const path = url.startsWith('file:') ? fileURLToPath(url.replace(/\?.*$/, '')) : '';
+  if (!url.startsWith('file:') || !url.includes('/src/')) return nextLoad(url, context);
+  const path = await realpath(fileURLToPath(url.replace(/\?.*$/, '')));
   if (!path.endsWith(`/packages/${mutant.file}`)) return nextLoad(url, context);
   const source = await readFile(path, 'utf8');
   const parts = source.split(mutant.from);

@@ -3,7 +3,7 @@
  * what they do, what goes wrong and when. Drawn from a seed, then data.
  */
 import type { WorkloadOptions } from '../keeper/workload.ts';
-import { drawFaults, type Fault } from '../nemesis/faults.ts';
+import { drawFaults, endOf, type Fault } from '../nemesis/faults.ts';
 import { Draw } from '../world/draw.ts';
 import type { WorldOptions } from '../world/simulated-world.ts';
 
@@ -35,6 +35,8 @@ export interface Plan {
   readonly siege: readonly string[] | null;
   readonly tickMs: number;
   readonly sessionTimeoutMs: number;
+  /** Mean time of a sync of the disks, when nothing is wrong with them. */
+  readonly syncMs: number;
   /** Transactions until a snapshot. */
   readonly snapCount: number;
   readonly world: Partial<WorldOptions>;
@@ -90,17 +92,25 @@ export function drawPlan(seed: string | number, options: PlanOptions = {}): Plan
   const servers = serversOf(topology);
   const siteCount = 1 + Math.max(...servers.map(({ site }) => site));
   const tickMs = draw.oneOf([100, 200, 500]);
-  const clients = Array.from({ length: draw.between(2, 4) }, (_, index): ClientPlan => {
+  const names = Array.from({ length: draw.between(2, 4) }, (_, index) => `client${index + 1}`);
+  const hosts = names.map((name, index) => {
+    const own = new Draw(`${seed}/client site ${index}`);
+    return { name, site: own.below(siteCount) };
+  });
+  const faults = drawFaults(new Draw(`${seed}/faults`), servers, hosts, tickMs);
+  const clients = hosts.map(({ name, site }, index): ClientPlan => {
     const own = new Draw(`${seed}/client plan ${index}`);
+    const operations = own.between(40, 160);
     return {
-      name: `client${index + 1}`,
-      operations: own.between(40, 130),
+      name,
+      operations,
       inFlightMax: own.oneOf([1, 2, 4, 10]),
-      pauseMs: own.oneOf([2, 20, 60]),
+      // So that there is something to be harmed as long as there are faults.
+      pauseMs: (endOf(faults) * (0.4 + 0.8 * own.fraction())) / operations,
       watches: own.oneOf(['none', 'standard', 'standard', 'persistent']),
       unrest: own.oneOf([0, 0.02, 0.06]),
       leaves: own.oneOf(['open', 'abandoned', 'closed']),
-      site: own.below(siteCount),
+      site,
     };
   });
   return {
@@ -108,10 +118,11 @@ export function drawPlan(seed: string | number, options: PlanOptions = {}): Plan
     topology,
     servers,
     clients,
-    faults: drawFaults(new Draw(`${seed}/faults`), servers, clients, tickMs),
+    faults,
     siege: drawSiege(new Draw(`${seed}/siege`), servers),
     tickMs,
     sessionTimeoutMs: tickMs * draw.oneOf([4, 6, 12]),
+    syncMs: draw.oneOf([0.3, 0.3, 3, 30, 120]),
     snapCount: draw.oneOf([15, 60, 100_000]),
     world: {},
   };

@@ -14,6 +14,7 @@ import { CommittedOrder } from '../checkers/committed-order.ts';
 import type { SeenTree } from '../checkers/final-tree.ts';
 import { type Breach, judge } from '../checkers/judge.ts';
 import { Leaders } from '../checkers/leaders.ts';
+import { type DiskPace, soundPace } from '../disk/simulated-disk.ts';
 import type { SessionHistory } from '../keeper/history.ts';
 import { KeeperClient } from '../keeper/keeper-client.ts';
 import { Workload } from '../keeper/workload.ts';
@@ -156,6 +157,10 @@ class Simulation {
     return RECOVERY_MS + RECOVERY_TICKS * tickMs + sessionTimeoutMs * 20;
   }
 
+  get #diskPace(): DiskPace {
+    return { ...soundPace, syncUs: this.#plan.syncMs * 1_000 };
+  }
+
   get #hasFailed(): boolean {
     return this.#broken.length > 0 || this.#order.breaches.length > 0;
   }
@@ -163,6 +168,7 @@ class Simulation {
   #addServer({ name, id }: ServerPlan): void {
     const { topology } = this.#plan;
     const host = this.#world.addHost(name);
+    host.disk.pace = this.#diskPace;
     this.#hosts.set(name, host);
     const { scheduler, trace } = this.#world;
     const server = new CoordinatorHost(this.#world, host, {
@@ -240,7 +246,12 @@ class Simulation {
   async #turmoilAndRecovery(): Promise<void> {
     const { faults, clients } = this.#plan;
     const nemesis = new Nemesis(
-      { world: this.#world, coordinators: this.#coordinators, hosts: this.#hosts },
+      {
+        world: this.#world,
+        coordinators: this.#coordinators,
+        hosts: this.#hosts,
+        diskPace: this.#diskPace,
+      },
       faults,
     );
     const isOver = (): boolean => this.#hasFailed || this.#tooLong();

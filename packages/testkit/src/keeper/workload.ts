@@ -10,7 +10,7 @@ export interface WorkloadOptions {
   readonly operations: number;
   /** Requests that may be on their way at once. */
   readonly inFlightMax: number;
-  /** Mean of the pause between two. */
+  /** Mean of the pause between two, over all. */
   readonly pauseMs: number;
   readonly watches: 'none' | 'standard' | 'persistent';
   /** How often something is done with the session itself. */
@@ -18,6 +18,8 @@ export interface WorkloadOptions {
 }
 
 export const BASE_PATHS = ['/r', '/n', '/s', '/e', '/m'] as const;
+/** Requests come in bursts: after so many of them there is a rest. */
+const REST_SHARE = 0.3;
 const REGISTERS = 4;
 const NAMES = 3;
 export const REGISTER_PATHS = Array.from({ length: REGISTERS }, (_, index) => `/r/${index}`);
@@ -74,7 +76,9 @@ export class Workload {
       }
       this.done += 1;
       if (this.#draw.chance(unrest)) await this.#disturb();
-      if (this.#draw.chance(0.6)) await this.#client.sleep(this.#draw.exponential(pauseMs));
+      if (this.#draw.chance(REST_SHARE)) {
+        await this.#client.sleep(this.#draw.exponential(pauseMs / REST_SHARE));
+      }
     }
     while (this.#inFlight > 0) await this.#room();
   }

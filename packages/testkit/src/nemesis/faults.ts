@@ -2,8 +2,14 @@
  * What goes wrong, as data: a schedule of faults, each with its time and its end, drawn from a seed. In the
  * end everything is well again; what must come back then is judged elsewhere.
  */
-import type { ClientPlan, ServerPlan } from '../ensemble/plan.ts';
+import type { ServerPlan } from '../ensemble/plan.ts';
 import type { Draw } from '../world/draw.ts';
+
+/** A host of a client. */
+interface PlacedClient {
+  readonly name: string;
+  readonly site: number;
+}
 
 interface Timed {
   readonly atMs: number;
@@ -79,11 +85,11 @@ const together: Readonly<Partial<Record<FaultKind, number>>> = {
 export function drawFaults(
   draw: Draw,
   servers: readonly ServerPlan[],
-  clients: readonly ClientPlan[],
+  clients: readonly PlacedClient[],
   tickMs: number,
 ): Fault[] {
   const count = draw.between(2, servers.length === 1 ? 6 : 9);
-  const spanMs = draw.oneOf([1_500, 3_000, 6_000]);
+  const spanMs = draw.oneOf([1_000, 2_000, 4_000]);
   // A run with few kinds of faults finds what a mixture of all hides.
   const all = servers.length === 1 ? alone : together;
   const kinds = Object.keys(all) as FaultKind[];
@@ -115,7 +121,7 @@ function drawFault(
   kind: FaultKind,
   timed: Timed,
   servers: readonly ServerPlan[],
-  clients: readonly ClientPlan[],
+  clients: readonly PlacedClient[],
   tickMs: number,
 ): Fault {
   const serverNames = servers.map(({ name }) => name);
@@ -129,7 +135,7 @@ function drawFault(
       return { ...timed, kind, servers: some };
     case 'powerLoss':
       // All at once is what a data centre without power does.
-      return { ...timed, kind, servers: draw.chance(0.3) ? serverNames : some };
+      return { ...timed, kind, servers: draw.chance(0.4) ? serverNames : some };
     case 'stop':
       return { ...timed, kind, servers: one };
     case 'cut':
@@ -168,7 +174,7 @@ function drawFault(
 function drawSides(
   draw: Draw,
   servers: readonly ServerPlan[],
-  clients: readonly ClientPlan[],
+  clients: readonly PlacedClient[],
 ): [readonly string[], readonly string[]] {
   const hosts = [...servers, ...clients];
   const names = hosts.map(({ name }) => name);

@@ -3,7 +3,7 @@
  * only when the last fault on it is over.
  */
 
-import { soundPace } from '../disk/simulated-disk.ts';
+import type { DiskPace } from '../disk/simulated-disk.ts';
 import type { CoordinatorHost } from '../ensemble/coordinator-host.ts';
 import { soundLink } from '../network/link.ts';
 import type { SimulatedHost } from '../world/host.ts';
@@ -20,6 +20,8 @@ export interface NemesisParts {
   readonly world: SimulatedWorld;
   readonly coordinators: ReadonlyMap<string, CoordinatorHost>;
   readonly hosts: ReadonlyMap<string, SimulatedHost>;
+  /** Of disks that are well. */
+  readonly diskPace: DiskPace;
 }
 
 export class Nemesis {
@@ -84,9 +86,10 @@ export class Nemesis {
         return () => undefined;
       case 'slowDisk':
         return this.#onDisks(fault.servers, (server) => {
-          server.host.disk.pace = { ...soundPace, syncUs: fault.syncMs * MICROS };
+          const { disk } = server.host;
+          disk.pace = { ...disk.pace, syncUs: fault.syncMs * MICROS };
           return () => {
-            server.host.disk.pace = soundPace;
+            disk.pace = this.#parts.diskPace;
           };
         });
       case 'fullDisk':
