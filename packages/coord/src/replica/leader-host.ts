@@ -48,6 +48,8 @@ export interface LeaderHostParts {
   readonly syncLimit: number;
   /** A quorum has our history. */
   readonly established: (leadership: Leadership) => void;
+  /** A learner is brought in line: `diff`, `truncate` or `snapshot`. */
+  readonly fed: (how: string) => void;
   /** Told once: this server leads no more. */
   readonly over: (reason: string) => void;
   /** The disk failed. */
@@ -295,7 +297,10 @@ export class LeaderHost implements Leadership {
         session.link.send({ kind: 'refused', reason });
         this.#drop(session, reason);
       },
-      began: (how) => events.info('a learner is synchronised', { server: session.id, how }),
+      began: (how) => {
+        events.info('a learner is synchronised', { server: session.id, how });
+        this.#parts.fed(how);
+      },
     });
     session.feed = feed;
     feed.run(session.lastZxid, session.needsSnapshot).catch((error: unknown) => {

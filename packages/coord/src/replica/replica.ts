@@ -62,6 +62,8 @@ export interface ReplicaParts {
   readonly config: ReplicaConfig;
   /** The disk failed, and this server has left the ensemble for good. Told once. */
   onFailure?(error: OdradekError): void;
+  /** This leader brings a learner in line: `diff`, `truncate` or `snapshot`. */
+  onFeed?(how: string): void;
 }
 
 /** Intervals of the original (fastleader.*NotificationInterval). */
@@ -314,6 +316,7 @@ export class Replica {
       initLimit,
       syncLimit,
       established: (leadership) => this.#leading(leadership),
+      fed: (how) => this.#parts.onFeed?.(how),
       over: (reason) => this.#over(turn, reason),
       failed: (error) => this.failed(error),
     });

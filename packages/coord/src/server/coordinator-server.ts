@@ -258,6 +258,13 @@ export class CoordinatorServer {
     await this.#acceptor.close();
   }
 
+  /** As leader, this server brings another one in line. */
+  fed(how: string): void {
+    const { diff_count: diffs, snap_count: snapshots } = this.#stats.meters;
+    if (how === 'snapshot') snapshots.add();
+    else diffs.add();
+  }
+
   /** A group of the log was made durable. */
   synced(syncMs: number, records: number): void {
     const { meters } = this.#stats;

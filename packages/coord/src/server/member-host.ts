@@ -70,6 +70,7 @@ export function makeMember(parts: MemberParts): Member & { start(): Promise<void
       notificationMsMax: settings.notificationMsMax,
     },
     onFailure: (error) => parts.onFailure(error),
+    onFeed: (how) => server.fed(how),
   });
   const view = new EnsembleView(serverId, server.state, {
     status: () => replica.status(),

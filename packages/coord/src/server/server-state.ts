@@ -5,7 +5,7 @@
  * What hangs on a transaction beyond that (who waits for it, what was outstanding because of it) belongs
  * to the present role, and comes here as a stint.
  */
-import type { Clock } from '@odradek/runtime';
+import { type Clock, OdradekError } from '@odradek/runtime';
 import { SessionTable } from '../core/session/session-table.ts';
 import { type Applied, apply, type MutationListener, nobody } from '../core/transaction/apply.ts';
 import { membersOfNode, membersOfRecord } from '../core/transaction/members.ts';
@@ -59,9 +59,13 @@ export interface StateParts {
   announce(notice: ZxidNotice, zxid: bigint): void;
 }
 
+const ABANDONED = 'everything is loaded anew while a snapshot was written';
+
 /** The tree that this snapshot was begun on is not the server's any more. */
-export class SnapshotAbandoned extends Error {
+export class SnapshotAbandoned extends OdradekError {
   override readonly name = 'SnapshotAbandoned';
+  readonly code = 'SNAPSHOT_ABANDONED';
+  readonly retriable = false;
 }
 
 export class ServerState implements ReplicatedState {
@@ -177,11 +181,11 @@ export class ServerState implements ReplicatedState {
   *entries(): Iterable<Uint8Array> {
     const generation = this.#generation;
     for (const session of this.sessions.all()) {
-      if (generation !== this.#generation) throw new SnapshotAbandoned();
+      if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeEntry({ kind: 'session', session });
     }
     for (const node of this.#tree.stored()) {
-      if (generation !== this.#generation) throw new SnapshotAbandoned();
+      if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeEntry({ kind: 'node', node });
     }
   }

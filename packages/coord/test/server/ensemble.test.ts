@@ -161,6 +161,7 @@ test('words and pages tell of the ensemble', async () => {
     ),
   ).toEqual(['leader', 'leading - broadcast', '3', '3', '2', '2']);
   expect(led.get('zk_synced_observers')).toBe('1');
+  expect(Number(led.get('zk_diff_count'))).toBeGreaterThanOrEqual(3);
   expect(Number(led.get('zk_last_proposal_size'))).toBeGreaterThan(0);
   const following = await lines(follower);
   expect(following.get('zk_server_state')).toBe('follower');
