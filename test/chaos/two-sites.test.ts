@@ -1,15 +1,17 @@
 /**
- * Two sites of three servers, one of them with two votes: the case this ensemble was made for, with real processes.
+ * Two sites of three servers, one of them with two votes: the case this ensemble was made for, with real processes and
+ * the settings of config/two-sites.
  *
  * The line between the sites is cut: the site with 4 votes goes on, the other one (3 votes) says why it does not, lets
  * those read who are content with that, and is back by itself when the line is. Then the majority moves to the other
  * site, and the same happens the other way round. Then the main site is lost for good and the other one is told to
  * take over; what comes back of the old site must not serve beside it.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { operations, RawSession } from '@odradek/client';
-import { nodeEnvironment } from '@odradek/runtime';
+import { nodeEnvironment, parseProperties } from '@odradek/runtime';
 import { checkRegisters } from '../../packages/testkit/src/checkers/registers.ts';
 import { Ensemble } from '../support/ensemble.ts';
 import { History, nowMs } from '../support/history.ts';
@@ -22,13 +24,22 @@ const MAIN = [1, 2, 3];
 const OTHER = [4, 5, 6];
 const KEYS = 3;
 const SESSION_TIMEOUT_MS = 2_000;
-const settings = {
-  tickTime: '400',
-  'weight.1': '2',
-  'readonlymode.enabled': 'true',
-  reconfigEnabled: 'true',
-  skipACL: 'yes',
-};
+/** `super:secret`, whom the move of the majority asks for. */
+const SUPER_DIGEST = 'super:lK75jTNcA+U9vtVEw5vB51mj/w4=';
+
+/** What config/two-sites says of everything but places, here with shorter ticks. */
+function shippedSettings(): Record<string, string> {
+  const file = join(projectRoot, 'config/two-sites/server-1.properties');
+  const entries = parseProperties(readFileSync(file, 'utf8'), file);
+  const isPlace = /^(server\.|odradek\.serverId|dataDir)/;
+  return {
+    ...Object.fromEntries(
+      entries.filter(({ key }) => !isPlace.test(key)).map(({ key, value }) => [key, value]),
+    ),
+    tickTime: '400',
+    'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
+  };
+}
 
 const refused = networksRefused();
 if (refused !== null) console.warn(`two sites: skipped, ${refused}`);
@@ -42,7 +53,7 @@ let ensemble: Ensemble;
 beforeAll(async () => {
   if (refused !== null) return;
   network = new Network([MAIN, OTHER]);
-  ensemble = await Ensemble.start(workspace, { network, settings });
+  ensemble = await Ensemble.start(workspace, { network, settings: shippedSettings() });
   await layOut(ensemble.connect(), KEYS);
 });
 afterAll(async () => {
@@ -196,7 +207,7 @@ testInNetwork(
     const moved = await quorum(
       1,
       ...['move', '--to', 'other', '--site', `main=${MAIN}`, '--site', `other=${OTHER}`],
-      ...['--server', ensemble.connect(), '--confirm', 'other'],
+      ...['--server', ensemble.connect(), '--confirm', 'other', '--auth', 'digest:super:secret'],
     );
     expect(moved).toMatchObject({ code: 0 });
     const status = await quorum(1, 'status', '--server', ensemble.connect());

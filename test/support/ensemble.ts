@@ -3,7 +3,7 @@
  * ZooKeeper as Debian packages it, for comparison. On this host with free ports, or each on a host of its own in a
  * Network. Everything that can happen to a process can be done to a member.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Network } from './network.ts';
@@ -158,6 +158,16 @@ export class Member {
   wipe(): void {
     rmSync(join(this.directory, 'version-2'), { recursive: true, force: true });
     rmSync(join(this.directory, 'odradek'), { recursive: true, force: true });
+  }
+
+  /**
+   * Removes all log files but the last, as purging does in time: learners that are far behind cannot be sent the log.
+   * It must have been stopped in order, with a snapshot of everything; only ours writes one then.
+   */
+  dropOldLogs(): void {
+    const folder = join(this.directory, 'odradek');
+    const logs = readdirSync(folder).filter((name) => name.startsWith('log.'));
+    for (const name of logs.sort().slice(0, -1)) rmSync(join(folder, name));
   }
 }
 
@@ -318,6 +328,9 @@ function programOf(
   file: string,
 ): [string, string[]] {
   if (make === 'odradek') {
+    // As a user starts it; the script becomes the server, so that signals reach it.
+    if (runtimeArguments.length === 0)
+      return [join(projectRoot, 'bin/zookeeper-server-start.sh'), [file]];
     const main = join(projectRoot, 'packages/cli/dist/main.js');
     return [process.execPath, [...runtimeArguments, main, 'zookeeper-server-start', file]];
   }
