@@ -3,7 +3,7 @@
  * missing from memory, from the disk or as a snapshot, and puts the learner into the live stream at a
  * moment when nothing lies between. A learner that reads slowly slows down its own feed only.
  */
-import type { Clock, Timers } from '@odradek/runtime';
+import { type Clock, millis, type Timers } from '@odradek/runtime';
 import { planSync } from '../core/quorum/sync.ts';
 import type { LeaderMessage, PeerLink } from '../peers/types.ts';
 import type { ReplicaLimits } from './limits.ts';
@@ -88,15 +88,19 @@ export class LearnerFeed {
     link.send({ kind: 'snapshot', zxid });
     let entries: Uint8Array[] = [];
     let sizeBytes = 0;
+    let sentBytes = 0;
+    const beganAt = clock.now();
     let sliceEndsAt = clock.now() + limits.snapshotSliceMs;
     for (const entry of state.entries()) {
       entries.push(Uint8Array.from(entry)); // The next one may be written to the same place.
       sizeBytes += entry.byteLength;
       if (sizeBytes < limits.feedChunkBytes && clock.now() < sliceEndsAt) continue;
       link.send({ kind: 'snapshotPart', entries });
+      sentBytes += sizeBytes;
       entries = [];
       sizeBytes = 0;
       await this.#turn();
+      await this.#pace(beganAt, sentBytes, limits.snapshotBytesPerSecond);
       if (this.#isOver) return zxid;
       sliceEndsAt = clock.now() + limits.snapshotSliceMs;
     }
@@ -133,7 +137,9 @@ export class LearnerFeed {
 
   /** @returns how far it came; null when the disk does not reach back so far */
   async #sendFromDisk(startZxid: bigint): Promise<bigint | null> {
-    const { log, state, limits } = this.#parts;
+    const { log, state, limits, clock } = this.#parts;
+    const beganAt = clock.now();
+    let sentBytes = 0;
     const history = await log.history(startZxid);
     if (history === null || history.startZxid !== startZxid) return null;
     let zxid = startZxid;
@@ -153,9 +159,11 @@ export class LearnerFeed {
       zxid = next;
       if (sizeBytes < limits.feedChunkBytes) continue;
       this.#sendEntries(entries);
+      sentBytes += sizeBytes;
       entries = [];
       sizeBytes = 0;
       await this.#turn();
+      await this.#pace(beganAt, sentBytes, limits.historyBytesPerSecond);
     }
     if (entries.length > 0 && !this.#isOver) this.#sendEntries(entries);
     return zxid;
@@ -164,6 +172,16 @@ export class LearnerFeed {
   #sendEntries(entries: readonly LogEntry[]): void {
     const { link, log } = this.#parts;
     link.send({ kind: 'proposals', entries, committedZxid: log.committedZxid });
+  }
+
+  /** Until so much may have been sent. */
+  async #pace(beganAt: number, sentBytes: number, bytesPerSecond: number): Promise<void> {
+    const { clock, timers } = this.#parts;
+    const dueAt = beganAt + (sentBytes / bytesPerSecond) * 1_000;
+    if (dueAt <= clock.now()) return;
+    await new Promise<void>((resolve) => {
+      timers.wakeAt(millis(dueAt), resolve);
+    });
   }
 
   /** Until the learner has read enough, and everybody else had a turn. */

@@ -13,6 +13,10 @@ export interface ReplicaLimits {
   readonly snapshotFeeds: number;
   /** So many learners may be sent a part of the log at once (leader.maxConcurrentDiffSyncs). */
   readonly diffFeeds: number;
+  /** A snapshot is sent no faster than this, so that writes go on beside it. */
+  readonly snapshotBytesPerSecond: number;
+  /** The same for a part of the log that is read from the disk. */
+  readonly historyBytesPerSecond: number;
   /** A snapshot is read this long at most before others have their turn. */
   readonly snapshotSliceMs: number;
   /** Of what a leader sends, this much may wait for the disk; then the link is held back. */
@@ -36,6 +40,8 @@ export const DEFAULT_LIMITS: ReplicaLimits = {
   learnerUnsentBytes: 64 * MIB,
   snapshotFeeds: 10,
   diffFeeds: 100,
+  snapshotBytesPerSecond: 24 * MIB,
+  historyBytesPerSecond: 48 * MIB,
   snapshotSliceMs: 2,
   intakeBytes: 8 * MIB,
   unappliedBytes: 64 * MIB,

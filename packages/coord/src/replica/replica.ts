@@ -235,7 +235,9 @@ export class Replica {
       epoch: this.#marks.mark.currentEpoch,
       zxid: this.#log.loggedZxid,
     };
-    this.#elect({ kind: 'look', vote, isNew: this.#marks.isNew });
+    // The vote of whoever weighs nothing is for others, and does not show that its own log is empty.
+    const isBlank = vote.zxid === 0n && this.#members.newest.rules.weightOf(serverId) === 0;
+    this.#elect({ kind: 'look', vote, isNew: this.#marks.isNew || isBlank });
   }
 
   #performElection(effect: ElectionEffect): void {

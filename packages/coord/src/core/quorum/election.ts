@@ -320,14 +320,26 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
   }
 
   /**
-   * A leader that says so itself, with a quorum that follows it or votes for it; never ourselves. One that
-   * goes by newer members than we do needs no quorum of ours: it is its members who follow it.
+   * The leader of those who go by newer members than we do: it needs no quorum of ours, and we may not
+   * even know that it has a vote. Whether it leads shows when we come to learn.
    */
-  #establishedLeader(): Notification | null {
+  #leaderOfNewer(): Notification | null {
+    let found: Notification | null = null;
     for (const [id, claim] of this.#heard) {
-      const isNewer = claim.ensembleVersion > this.#current.version;
-      if (claim.state === 'leading' && isNewer && !this.#gone.has(id)) return claim;
+      if (claim.ensembleVersion <= this.#current.version || this.#gone.has(id)) continue;
+      if (claim.state === 'leading') return claim;
+      const { leaderId } = claim.vote;
+      const mayBe =
+        claim.state !== 'looking' && leaderId !== this.#self && !this.#gone.has(leaderId);
+      if (mayBe) found = claim;
     }
+    return found;
+  }
+
+  /** A leader that says so itself, with a quorum that follows it or votes for it; never ourselves. */
+  #establishedLeader(): Notification | null {
+    const newer = this.#leaderOfNewer();
+    if (newer !== null) return newer;
     for (const id of this.#voters) {
       const claim = this.#heard.get(id);
       if (claim?.state !== 'leading' || this.#gone.has(id) || !this.#mayLead(id)) continue;
@@ -338,7 +350,9 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
         if (theirs?.vote.leaderId !== id || this.#gone.has(other)) continue;
         if (theirs.state !== 'looking' || theirs.round === claim.round) followers.push(other);
       }
-      if (this.#joint.isQuorum(followers)) return claim;
+      // A change in our log may have been given up since: one quorum is enough to follow.
+      if (this.#rules.isQuorum(followers)) return claim;
+      if (this.#pendingRules?.isQuorum(followers) === true) return claim;
     }
     return null;
   }

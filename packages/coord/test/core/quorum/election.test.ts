@@ -370,6 +370,11 @@ describe('one machine', () => {
     look(machine, 0);
     const note = { vote: own(2), state: 'leading', round: 7, ensembleVersion: 5n } as const;
     expect(decisions(hear(machine, 2, note, 1))).toEqual([2]);
+    // Also one that we do not know as a voter, when its followers say so.
+    const other = machineOf(ensembleOf(3));
+    look(other, 0);
+    const followed = { ...note, vote: own(4), state: 'following' } as const;
+    expect(decisions(hear(other, 2, followed, 1))).toEqual([4]);
   });
 
   test('a vote for somebody who went away is given up, in a round of its own', () => {
