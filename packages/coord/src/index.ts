@@ -3,7 +3,12 @@
 export { loadMembership, type Membership } from './config/ensemble-settings.ts';
 export { type ReadZooCfg, readZooCfg, type ZooCfg, zooCfg } from './config/zoo-cfg.ts';
 export type { Change, TransactionRecord } from './core/transaction/record.ts';
-export { type CoordinatorServices, type RunningCoordinator, startCoordinator } from './main.ts';
+export {
+  type CoordinatorServices,
+  loadMemberCode,
+  type RunningCoordinator,
+  startCoordinator,
+} from './main.ts';
 export type { ReplicaStatus, Role } from './replica/types.ts';
 export { type LoginModule, MalformedJaas, parseJaas } from './security/jaas.ts';
 export type { CoordinatorObserver } from './server/observer.ts';

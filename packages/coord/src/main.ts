@@ -64,6 +64,17 @@ export interface CoordinatorServices {
   readonly configurationFile?: string;
 }
 
+let memberCode: Promise<typeof import('./server/member-host.ts')> | null = null;
+
+/**
+ * Loads what only members of an ensemble need; once. To call it ahead is for whoever lets time pass by
+ * rules of its own: the loading takes real time.
+ */
+export function loadMemberCode(): Promise<typeof import('./server/member-host.ts')> {
+  memberCode ??= import('./server/member-host.ts');
+  return memberCode;
+}
+
 /**
  * Starts a server. Alone it serves when this resolves; a member of an ensemble has its ports then, and
  * serves when there is a leader.
@@ -121,7 +132,7 @@ export async function startCoordinator(
   const member =
     membership === null || settings === null
       ? null
-      : (await import('./server/member-host.ts')).makeMember({
+      : (await loadMemberCode()).makeMember({
           environment: own,
           server,
           storage,

@@ -5,6 +5,7 @@
  */
 import {
   type CoordinatorObserver,
+  loadMemberCode,
   type RunningCoordinator,
   readZooCfg,
   startCoordinator,
@@ -13,6 +14,9 @@ import { OdradekError, parseProperties } from '@odradek/runtime';
 import type { SimulatedHost } from '../world/host.ts';
 import type { SimulatedProcess } from '../world/process.ts';
 import type { SimulatedWorld } from '../world/simulated-world.ts';
+
+// Before any simulated time passes: what is loaded by then takes no real time in the middle of a run.
+await loadMemberCode();
 
 /** Until the operator starts it again. */
 const RESTART_MS = 150;
