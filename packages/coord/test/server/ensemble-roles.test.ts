@@ -112,16 +112,18 @@ test('a wrong password is refused everywhere and harms nobody; an unknown sessio
   }
   expect((await owner.request(1, opCodes.exists, read('/'))).err).toBe(0);
   ensemble.isUnconfirmed = true;
-  const stranger = await RawClient.connect(port(ensemble, 3));
-  let isAnswered = false;
-  const answer = stranger.greet({ sessionId: 99n }).then(() => {
-    isAnswered = true;
+  // On the leader too: it may be one no more, and not know it yet.
+  const strangers = await Promise.all([1, 3].map((id) => RawClient.connect(port(ensemble, id))));
+  let answeredCount = 0;
+  const answers = strangers.map(async (stranger) => {
+    await stranger.greet({ sessionId: 99n });
+    answeredCount += 1;
   });
   expect((await owner.request(2, opCodes.exists, read('/'))).err).toBe(0);
-  expect(isAnswered).toBe(false);
+  expect(answeredCount).toBe(0);
   ensemble.confirmAll();
-  await answer;
-  expect(stranger.timeoutMs).toBe(0);
+  await Promise.all(answers);
+  expect(strangers.map(({ timeoutMs }) => timeoutMs)).toEqual([0, 0]);
   owner.destroy();
 });
 
@@ -152,6 +154,28 @@ test('when the leader is lost clients are cut off; those that come meanwhile are
   expect(await word(port(ensemble, 3), 'srvr')).toContain('Mode: leader\n');
   expect(await word(port(ensemble, 1), 'srvr')).toContain('Mode: follower\n');
   back.destroy();
+});
+
+test('while too much is on its way to the others, connections with requests under way are not read', async () => {
+  const ensemble = await start();
+  ensemble.lead(1);
+  const [busy, idle] = [
+    await RawClient.open(port(ensemble, 1)),
+    await RawClient.open(port(ensemble, 1)),
+  ];
+  ensemble.isHeld = true;
+  ensemble.outstandingBytes = 2 ** 30;
+  for (let xid = 1; xid <= 3; xid += 1) busy.send(xid, opCodes.create, create(`/b-${xid}`));
+  while (ensemble.heldCount === 0) await new Promise((resolve) => setImmediate(resolve));
+  // Whoever has nothing under way is served as ever.
+  for (let xid = 1; xid <= 3; xid += 1) {
+    expect((await idle.request(xid, opCodes.exists, read('/'))).err).toBe(0);
+  }
+  expect(ensemble.heldCount).toBe(1);
+  ensemble.outstandingBytes = 0;
+  ensemble.release();
+  for (let xid = 1; xid <= 3; xid += 1) expect(await busy.reply()).toMatchObject({ xid, err: 0 });
+  for (const client of [busy, idle]) client.destroy();
 });
 
 test('a client that has seen more than the server is sent elsewhere', async () => {

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { getChildrenResponse, opCodes, setWatchesRequest, syncRequest } from '@odradek/protocol';
-import { Metrics } from '@odradek/runtime';
+import { Metrics, serveHttp } from '@odradek/runtime';
 import { TestEnsemble } from '../support/ensemble.ts';
 import { RawClient, word } from '../support/raw-client.ts';
 import { create, dataOf, read, set } from '../support/requests.ts';
@@ -134,10 +134,11 @@ test('words and pages tell of the ensemble', async () => {
   const metrics = new Map<number, Metrics>();
   ensemble = await TestEnsemble.start(servers, [1, 2, 3, 4], {
     observers: [4],
+    settings: { 'admin.enableServer': 'true', 'admin.serverPort': 0 },
     services: (id) => {
       const own = new Metrics();
       metrics.set(id, own);
-      return { metrics: own };
+      return { metrics: own, serveHttp };
     },
   });
   const leader = ensemble.leaderId ?? 0;
@@ -191,6 +192,32 @@ test('words and pages tell of the ensemble', async () => {
     learners: expect.arrayContaining([expect.objectContaining({ serverId: 4, isObserver: true })]),
   });
   expect(metrics.get(leader)?.valueOf('odradek_votes_total')).toBe(3);
+  const page = async (id: number, command: string): Promise<unknown> => {
+    const [adminPort] = ensemble.running(id).pagePorts;
+    return (await fetch(`http://127.0.0.1:${adminPort}/commands/${command}`)).json();
+  };
+  const toLeader = { leader_id: leader, leader_ip: '127.0.0.1', error: null };
+  expect(await page(leader, 'leader')).toMatchObject({ ...toLeader, is_leader: true });
+  expect(await page(follower, 'lead')).toMatchObject({ ...toLeader, is_leader: false });
+  expect(await page(leader, 'observers')).toMatchObject({
+    synced_observers: 1,
+    observers: [expect.objectContaining({ sid: 4 })],
+  });
+  const view = (await page(4, 'voting_view')) as { current_config: Record<string, unknown> };
+  expect(Object.keys(view.current_config)).toEqual(['1', '2', '3']);
+  expect(await page(4, 'zabstate')).toMatchObject({
+    myid: 4,
+    voting: false,
+    is_leader: false,
+    zab_epoch: 1,
+    zabstate: 'broadcast',
+  });
+  expect(await page(follower, 'configuration')).toMatchObject({ init_limit: 10, peer_type: 0 });
+  expect(await page(leader, 'stats')).toMatchObject({
+    server_stats: expect.objectContaining({ server_state: 'leader' }),
+    proposal_stats: expect.objectContaining({ min_buffer_size: expect.any(Number) }),
+  });
+  expect(await page(follower, 'quorum')).toMatchObject({ role: 'follower', leaderId: leader });
   client.destroy();
 });
 

@@ -40,6 +40,8 @@ export class FakeEnsemble {
   readonly #stops: (() => Promise<void>)[] = [];
   /** While true nothing is committed. */
   isHeld = false;
+  /** What the leader is told to be proposed and not committed. */
+  outstandingBytes = 0;
   /** While true no word of a quorum comes. */
   isUnconfirmed = false;
   #leaderId: number | null = null;
@@ -160,6 +162,7 @@ export class FakeEnsemble {
       if (this.isUnconfirmed) this.#unconfirmed.push(run);
       else run();
     };
+    const outstandingBytes = (): number => this.outstandingBytes;
     const leadership: Leadership = {
       epoch,
       lastZxid: BigInt(epoch) << 32n,
@@ -177,7 +180,9 @@ export class FakeEnsemble {
         const copy = Uint8Array.from(bytes);
         setImmediate(() => (isOver ? undefined : learner?.told?.(copy)));
       },
-      outstandingBytes: 0,
+      get outstandingBytes() {
+        return outstandingBytes();
+      },
       learners: () => [],
       refusalOf: () => null,
       stepDown: (reason) => this.look(reason),
