@@ -369,7 +369,7 @@ export class World {
   /** What was ever proposed, and what anybody ever applied, by zxid. */
   readonly #proposals = new Map<bigint, string>();
   readonly #history = new Map<bigint, string>();
-  /** Applied by a leader: its client was told. */
+  /** Applied where clients are served: they were told, or may have read it. */
   readonly acknowledged = new Set<bigint>();
   readonly #leaders = new Map<number, number>();
 
@@ -470,12 +470,18 @@ export class World {
       this.#leaders.set(epoch, server.id);
     }
     // I3 and I7: whoever serves has everything that was acknowledged before its epoch.
-    const newest = [...this.acknowledged].filter((zxid) => epochOf(zxid) < epoch).at(-1) ?? 0n;
+    let newest = 0n;
+    for (const zxid of this.acknowledged) {
+      if (epochOf(zxid) < epoch && zxid > newest) newest = zxid;
+    }
     if (server.state!.appliedZxid < newest) {
       throw new Error(
         `server ${server.id} serves epoch ${epoch} at 0x${server.state!.appliedZxid.toString(16)} without 0x${newest.toString(16)}\n${this.describe()}`,
       );
     }
+    // What can be read from now on must have been certain.
+    const shown = server.state!.appliedZxid;
+    if (this.#proposals.has(shown)) this.acknowledged.add(shown);
   }
 
   applied(server: TestServer, { zxid, record }: LogEntry): void {
@@ -487,7 +493,7 @@ export class World {
     }
     if (this.#proposals.get(zxid) !== text) throw new Error(`0x${zxid.toString(16)} is invented`);
     this.#history.set(zxid, text);
-    if (server.leadership !== null) this.acknowledged.add(zxid);
+    if (server.isServing) this.acknowledged.add(zxid);
   }
 
   /** At the end, when everybody is in step: the same everywhere, and nothing acknowledged lost. */
