@@ -326,6 +326,8 @@ export class Roles implements RoleListener {
     }
     this.#sinceMs = now;
     const { skipAcl } = options;
+    // What was loaded meanwhile may not have them.
+    if (this.#ensemble !== null) state.showMembers(this.#ensemble.status().ensembleText);
     const reads = new Reads({ tree: state.tree, watches, skipAcl });
     const { writes, sessions } = stay;
     if (!isReadOnly && this.#toldMaintenance !== null) {

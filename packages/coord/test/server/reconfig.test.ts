@@ -145,6 +145,14 @@ test('the port for clients moves with its line: those that are there are cut off
   await ensemble.allServing();
   const again = await RawClient.open(port);
   expect(await membersOf(again)).toContain(line);
+  // What is stored knows better than a file that somebody put back.
+  await ensemble.stopServer(moved);
+  await ensemble.startServer(moved, threeOfFour());
+  await ensemble.until(() => ensemble.running(moved).port === port);
+  await ensemble.allServing();
+  const back = await RawClient.open(port);
+  expect(await membersOf(back)).toContain(line);
+  back.destroy();
   for (const one of [client, again]) one.destroy();
 });
 

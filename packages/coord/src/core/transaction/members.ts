@@ -33,6 +33,7 @@ export function withVersion(text: string, zxid: bigint): string {
 }
 
 function membersMadeBy(zxid: bigint, data: Buffer | null): string | null {
+  if (zxid === 0n) return null; // Shown, and made by nobody.
   const text = data?.toString('utf8') ?? '';
   return text.endsWith(`\nversion=${zxid.toString(16)}`) ? text : null;
 }
