@@ -391,12 +391,16 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
   #tick(now: Millis): readonly LearnerEffect[] {
     const { tickMs, initLimit, syncLimit } = this.#options;
     const lateMs = now - this.#tickAt;
-    this.#tickAt = millis(now + tickMs / 2);
-    // What came in while we could not look has still to be read.
-    if (lateMs > tickMs) return [];
-    const limit = this.#phase === 'following' ? syncLimit : initLimit;
+    const limitMs = (this.#phase === 'following' ? syncLimit : initLimit) * tickMs;
     const silentMs = now - this.#heardAt;
-    if (silentMs <= limit * tickMs) return [];
+    // What came in while we could not look has still to be read.
+    if (silentMs < limitMs || lateMs > tickMs) {
+      // All who heard the leader last at the same moment give it up at the same moment, so that nobody is
+      // told by another one that it is still followed.
+      const untilLimitMs = silentMs < limitMs ? limitMs - silentMs : tickMs;
+      this.#tickAt = millis(now + Math.min(tickMs / 2, untilLimitMs));
+      return [];
+    }
     return this.#leave(`nothing was heard of it for ${Math.round(silentMs)} ms`);
   }
 

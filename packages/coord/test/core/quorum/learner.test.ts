@@ -245,19 +245,36 @@ describe('liveness', () => {
     const effects: LearnerEffect[] = [];
     for (const endMs = stage.nowMs + ms; ; ) {
       const deadline = stage.machine.deadline();
-      if (deadline === null || deadline > endMs) return effects;
+      if (deadline === null) return effects;
+      if (deadline > endMs) {
+        stage.nowMs = endMs;
+        return effects;
+      }
       stage.nowMs = deadline;
       effects.push(...stage.step({ kind: 'tick' }));
     }
   };
 
+  test('those who heard the leader last at one moment leave it at one moment', () => {
+    const ends = [0, 13, 49].map((startedAtMs) => {
+      const stage = new Stage().following();
+      stage.nowMs = startedAtMs;
+      silence(stage, 170 - startedAtMs);
+      stage.nowMs = 170;
+      stage.step({ kind: 'ping', ping: 1 });
+      silence(stage, 2_000);
+      return stage.nowMs;
+    });
+    expect(ends).toEqual([670, 670, 670]);
+  });
+
   test('silence of syncLimit ticks ends it, of initLimit ticks before it follows', () => {
     const stage = new Stage().following();
-    expect(left(silence(stage, 500))).toBeNull();
-    expect(left(silence(stage, 100))).toMatch(/nothing was heard/);
+    expect(left(silence(stage, 499))).toBeNull();
+    expect(left(silence(stage, 1))).toMatch(/nothing was heard of it for 500 ms/);
     const young = new Stage().receiving();
-    expect(left(silence(young, 1_000))).toBeNull();
-    expect(left(silence(young, 100))).toMatch(/nothing was heard/);
+    expect(left(silence(young, 999))).toBeNull();
+    expect(left(silence(young, 1))).toMatch(/nothing was heard/);
   });
 
   test('any message is a sign of life', () => {
