@@ -461,9 +461,8 @@ export class ClientConnection
       if (this.#state !== 'closed') this.#state = 'ending';
       return;
     }
-    const bytes = writes.wantsBytes
-      ? { opCode, body: body.buffer.subarray(body.position, body.end) }
-      : null;
+    const { buffer, position, end } = body;
+    const bytes = writes.wantsBytes ? { opCode, buffer, position, end } : null;
     const decoded = decodeWrite(opCode, body);
     if (decoded === null) {
       this.#startRead(xid, opCode, body, sizeBytes); // To be refused in its place.

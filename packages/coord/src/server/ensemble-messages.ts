@@ -87,10 +87,11 @@ export class LearnerMessages {
     sessionId: bigint,
     isLocal: boolean,
     identities: readonly Identity[],
-    { opCode, body }: RequestBytes,
+    { opCode, buffer, position, end }: RequestBytes,
   ): void {
     const who = this.#encoded(identities);
-    const sizeBytes = FIXED_BYTES_MAX + who.length;
+    const bodyBytes = end - position;
+    const sizeBytes = FIXED_BYTES_MAX + who.length + bodyBytes;
     const writer = this.#gathering.begin(toLeader.request, sizeBytes);
     writer.float64(requestId);
     writer.bigint64(sessionId);
@@ -98,8 +99,9 @@ export class LearnerMessages {
     writer.int32(who.length);
     writer.copy(who);
     writer.int32(opCode);
-    writer.int32(body.length);
-    writer.bytes(body);
+    writer.int32(bodyBytes);
+    buffer.copy(writer.buffer, writer.position, position, end);
+    writer.position += bodyBytes;
   }
 
   createSession(requestId: number, sessionId: bigint, timeoutMs: number, password: Buffer): void {

@@ -47,10 +47,12 @@ export interface Replication {
   confirm(confirmed: () => void): void;
 }
 
-/** A client's request as it came. */
+/** A client's request as it came: its body lies between two places of a received chunk. */
 export interface RequestBytes {
   readonly opCode: number;
-  readonly body: Buffer;
+  readonly buffer: Buffer;
+  readonly position: number;
+  readonly end: number;
 }
 
 /** Where writes of this server's clients go. */

@@ -70,7 +70,10 @@ function say(messages: LearnerMessages, [kind, ...fields]: Item): void {
   const say = messages as unknown as Record<string, (...fields: unknown[]) => void>;
   if (kind === 'request') {
     const [request, session, isLocal, who, opCode, content] = fields;
-    say.request?.(request, session, isLocal, who, { opCode, body: content });
+    // In the middle of a chunk, as it is received.
+    const buffer = Buffer.concat([Buffer.from('before'), content as Buffer, Buffer.from('behind')]);
+    const place = { buffer, position: 6, end: buffer.length - 6 };
+    say.request?.(request, session, isLocal, who, { opCode, ...place });
   } else say[kind]?.(...fields);
 }
 
