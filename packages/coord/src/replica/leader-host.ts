@@ -15,7 +15,8 @@ import {
   type Timers,
 } from '@odradek/runtime';
 import { parseEnsemble } from '../core/quorum/ensemble.ts';
-import { type LeaderEffect, type LeaderInput, LeaderMachine } from '../core/quorum/leader.ts';
+import { LeaderMachine } from '../core/quorum/leader.ts';
+import type { LeaderEffect, LeaderInput } from '../core/quorum/leader-events.ts';
 import type { LeaderMessage, LearnerMessage, LinkHandler, PeerLink } from '../peers/types.ts';
 import { type FeedCounts, LearnerFeed } from './learner-feed.ts';
 import type { ReplicaLimits } from './limits.ts';
@@ -60,6 +61,8 @@ export interface LeaderHostParts {
 interface Session {
   readonly id: number;
   readonly link: PeerLink<LeaderMessage>;
+  /** The name that it has promised with an epoch; it may not bind yet. */
+  promised: { readonly clusterId: string | null; readonly acceptedEpoch: number };
   isObserver: boolean;
   lastZxid: bigint;
   needsSnapshot: boolean;
@@ -151,6 +154,7 @@ export class LeaderHost implements Leadership {
     const session: Session = {
       id: link.peerId,
       link,
+      promised: { clusterId: null, acceptedEpoch: 0 },
       isObserver: false,
       lastZxid: 0n,
       needsSnapshot: false,
@@ -254,6 +258,7 @@ export class LeaderHost implements Leadership {
   #greeted(session: Session, hello: Extract<LearnerMessage, { readonly kind: 'hello' }>): void {
     const earlier = this.#sessions.get(session.id);
     if (earlier !== undefined) this.#drop(earlier, 'a newer link of it has come');
+    session.promised = hello;
     session.isObserver = hello.isObserver;
     session.lastZxid = hello.lastZxid;
     session.needsSnapshot = hello.needsSnapshot;
@@ -452,11 +457,21 @@ export class LeaderHost implements Leadership {
     acceptedEpoch: number;
     currentEpoch: number;
   }): void {
-    const { marks, random, failed } = this.#parts;
-    const clusterId = marks.mark.clusterId ?? random.bytes(CLUSTER_ID_BYTES).toString('base64url');
+    const { marks, failed } = this.#parts;
     marks
-      .save({ clusterId, acceptedEpoch, currentEpoch })
+      .save({ clusterId: marks.name ?? this.#nameToTake(), acceptedEpoch, currentEpoch })
       .then(() => this.#deliver({ kind: 'markSaved' }), failed);
+  }
+
+  /** The name that was promised last, by this server or one that has greeted it; a new one when there is none. */
+  #nameToTake(): string {
+    const { marks, random } = this.#parts;
+    let last: Session['promised'] = marks.mark;
+    for (const { promised } of this.#sessions.values()) {
+      if (promised.clusterId === null) continue;
+      if (last.clusterId === null || promised.acceptedEpoch > last.acceptedEpoch) last = promised;
+    }
+    return last.clusterId ?? random.bytes(CLUSTER_ID_BYTES).toString('base64url');
   }
 
   #confirmed(): void {

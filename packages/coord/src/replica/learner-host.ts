@@ -260,7 +260,7 @@ export class LearnerHost implements LeaderLink {
   }
 
   #promise(message: Extract<LeaderMessage, { readonly kind: 'newEpoch' }>): void {
-    const own = this.#parts.marks.mark.clusterId;
+    const own = this.#parts.marks.name;
     if (own !== null && own !== message.clusterId) {
       this.stop(
         `server ${this.leaderId} is of the ensemble ${message.clusterId}, this server of ${own}`,
@@ -354,7 +354,7 @@ export class LearnerHost implements LeaderLink {
     const leader = this.#epochMessage;
     // Whoever was never part of an ensemble takes over its name, and which take-overs it has seen.
     const joined =
-      leader === null || marks.mark.clusterId !== null
+      leader === null || marks.name !== null
         ? {}
         : { clusterId: leader.clusterId, fence: leader.fence };
     marks
@@ -380,6 +380,7 @@ export class LearnerHost implements LeaderLink {
     this.#link?.send({
       kind: 'hello',
       isObserver,
+      clusterId: marks.mark.clusterId,
       acceptedEpoch: marks.mark.acceptedEpoch,
       currentEpoch: marks.mark.currentEpoch,
       lastZxid: log.loggedZxid,

@@ -22,6 +22,16 @@ export class MarkKeeper {
     return this.#mark;
   }
 
+  /**
+   * The name of the ensemble; null as long as it does not bind. A leadership may break off when some
+   * have promised its epoch and with it taken over a name, and the next one then goes by another.
+   * Before anybody has the history of an epoch, a quorum has promised it: from then on every leader
+   * finds its name among those who greet it.
+   */
+  get name(): string | null {
+    return this.#mark.currentEpoch > 0 ? this.#mark.clusterId : null;
+  }
+
   get isNew(): boolean {
     return this.#isNew;
   }

@@ -3,7 +3,7 @@
  * in our log makes the next ones. While there are such, whatever needs a quorum needs one of both.
  */
 import { type Ensemble, formatEnsemble, parseEnsemble } from '../core/quorum/ensemble.ts';
-import type { MemberChange } from '../core/quorum/leader.ts';
+import type { MemberChange } from '../core/quorum/leader-events.ts';
 import { QuorumRules } from '../core/quorum/rules.ts';
 import type { LoadedMembers } from './types.ts';
 

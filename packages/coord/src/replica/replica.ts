@@ -137,9 +137,9 @@ export class Replica {
     }
     await network.start({
       identity: () => {
-        const { clusterId, fence, metFence } = this.#marks.mark;
+        const { fence, metFence } = this.#marks.mark;
         const { serverId } = this.#parts.config;
-        return { serverId, clusterId, fence: Math.max(fence, metFence) };
+        return { serverId, clusterId: this.#marks.name, fence: Math.max(fence, metFence) };
       },
       fenced: (fence, peerId) => this.#fenced(fence, peerId),
       notified: (from, notification) => this.#notified(from, notification),

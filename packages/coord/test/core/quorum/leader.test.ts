@@ -6,12 +6,12 @@ import { describe, expect, test } from '@jest/globals';
 import { millis } from '@odradek/runtime';
 import fc from 'fast-check';
 import { parseEnsemble } from '../../../src/core/quorum/ensemble.ts';
-import {
-  type LeaderEffect,
-  type LeaderInput,
-  LeaderMachine,
-  type LeaderOptions,
-} from '../../../src/core/quorum/leader.ts';
+import { LeaderMachine } from '../../../src/core/quorum/leader.ts';
+import type {
+  LeaderEffect,
+  LeaderInput,
+  LeaderOptions,
+} from '../../../src/core/quorum/leader-events.ts';
 import { QuorumRules } from '../../../src/core/quorum/rules.ts';
 
 const TICK_MS = 100;
