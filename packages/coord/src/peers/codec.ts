@@ -121,17 +121,17 @@ export function decodeNotification(payload: Buffer): Notification {
 
 export function encodeLearnerMessage(message: LearnerMessage): Buffer {
   const { kind } = message;
-  const writer = new WireWriter(
-    FEW_VALUES_BYTES + (kind === 'tell' ? message.bytes.byteLength : 0),
-  );
+  const writer = new WireWriter(FEW_VALUES_BYTES + learnerBytes(message));
   const begin = (fields: number): void => {
     writer.array(fields + 1);
     writer.small(learnerKind[kind]);
   };
   switch (kind) {
     case 'hello':
-      begin(7);
+      begin(8);
       writer.flag(message.isObserver);
+      if (message.clusterId === null) writer.nothing();
+      else writer.text(message.clusterId);
       writer.number(message.acceptedEpoch);
       writer.number(message.currentEpoch);
       writer.int64(message.lastZxid);
@@ -169,6 +169,12 @@ export function encodeLearnerMessage(message: LearnerMessage): Buffer {
   return writer.finish();
 }
 
+/** Of what has no fixed size in it. */
+function learnerBytes(message: LearnerMessage): number {
+  if (message.kind === 'tell') return message.bytes.byteLength;
+  return message.kind === 'hello' ? textBytesMax(message.clusterId) : 0;
+}
+
 /** @throws MalformedPeerData */
 export function decodeLearnerMessage(payload: Buffer): LearnerMessage {
   const reader = new WireReader(payload);
@@ -184,10 +190,11 @@ function learnerMessage(payload: Buffer, reader: WireReader): LearnerMessage {
   };
   switch (kindOf(payload)) {
     case learnerKind.hello:
-      begin(7);
+      begin(8);
       return {
         kind: 'hello',
         isObserver: reader.flag(),
+        clusterId: reader.isNothing() ? null : reader.text(),
         acceptedEpoch: reader.number(),
         currentEpoch: reader.number(),
         lastZxid: reader.int64(),

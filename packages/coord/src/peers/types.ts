@@ -15,6 +15,8 @@ export type LearnerMessage =
   | {
       readonly kind: 'hello';
       readonly isObserver: boolean;
+      /** With `acceptedEpoch`, from the same leader; may not bind yet (MarkKeeper.name). */
+      readonly clusterId: string | null;
       readonly acceptedEpoch: number;
       readonly currentEpoch: number;
       /** The last one in its log. */
@@ -113,7 +115,7 @@ export interface LinkHandler<In> {
 /** Who this server says it is to others. Asked anew for every link. */
 export interface PeerIdentity {
   readonly serverId: number;
-  /** null as long as it has never been part of an ensemble. */
+  /** null as long as it has not had the whole history of an ensemble. */
   readonly clusterId: string | null;
   /** The highest fence of a forced take-over that it knows of, met ones included; 0: none. */
   readonly fence: number;

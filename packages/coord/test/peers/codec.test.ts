@@ -35,6 +35,7 @@ const learnerMessage: fc.Arbitrary<LearnerMessage> = fc.oneof(
   fc.record({
     kind: fc.constant('hello' as const),
     isObserver: flag,
+    clusterId: fc.option(text, { nil: null }),
     acceptedEpoch: count,
     currentEpoch: count,
     lastZxid: zxid,
