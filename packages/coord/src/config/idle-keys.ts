@@ -94,7 +94,6 @@ export const idleKeys: readonly IdleKeys[] = [
   { keys: ['audit.*'], why: 'there is no audit log' },
   {
     keys: [
-      'digest.enabled',
       'serializeLastProcessedZxid.enabled',
       'snapshot.compression.method',
       'snapshot.trust.empty',

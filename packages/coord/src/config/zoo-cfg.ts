@@ -193,6 +193,11 @@ export const zooCfg = defineConfig({
     default: false,
     doc: 'Whether members can be changed while the ensemble serves; a server alone then says that it has none to change.',
   },
+  'digest.enabled': {
+    type: 'boolean',
+    default: false,
+    doc: 'Whether digests of the tree are kept for the word `hash`, by which two servers can be compared. Costs a start a second or two per million nodes, and each write two checksums. The original has it on.',
+  },
   'DigestAuthenticationProvider.superDigest': {
     type: 'password',
     default: null,

@@ -3,13 +3,13 @@
  * says what a start would do. It changes nothing.
  */
 import type { OdradekError } from '@odradek/runtime';
+import { treeDigest } from '../digest/tree-digest.ts';
 import { StorageDamaged, StorageNotUsable } from '../storage/errors.ts';
 import { listFiles, type StorageFile } from '../storage/file-names.ts';
 import { headerOf } from '../storage/log-files.ts';
 import { readMark, requireMarkUpTo } from '../storage/mark.ts';
 import { type StorageFolders, survey } from '../storage/recovery.ts';
 import type { EnsembleMark } from '../storage/types.ts';
-import { treeDigest } from './digest.ts';
 import { type ListedFile, listFile } from './list-file.ts';
 import {
   besideServer,

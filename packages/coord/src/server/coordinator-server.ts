@@ -52,6 +52,8 @@ export interface ServerOptions extends AcceptorOptions, RoleOptions, SnapshotOpt
   readonly maxFrameBytes: number;
   /** Requests that may wait before connections are held back. */
   readonly outstandingMax: number;
+  /** Whether digests of the tree are kept for the word `hash`. */
+  readonly keepsDigests: boolean;
   /** Whether sessions read so until they ask for something else. */
   readonly linearizableReads: boolean;
   /** A connection that has not opened a session by then is closed. */
@@ -300,6 +302,7 @@ export class CoordinatorServer {
       stats: this.#stats,
       mutations: this.#watches,
       observer: this.#services.observer,
+      keepsDigests: this.#options.keepsDigests,
       snapshotZxid: () => this.#storage.snapshotZxid,
       reloading: () => this.roles.loading(),
       loaded: () => {

@@ -28,7 +28,7 @@ export const fourLetterWords = {
   wchc: 'Watched paths by session. Standard and persistent watches of the data table, as in the original.',
   wchp: 'Sessions by watched path.',
   dirs: 'Bytes of the folders of snapshots and logs.',
-  hash: 'Digests of the tree: none are kept, so the answer is empty, as with digest.enabled=false.',
+  hash: 'Digests of the tree, one per 128 zxids; empty unless `digest.enabled=true`.',
   gtmk: 'The trace mask.',
   quor: 'The ensemble as this server sees it, as JSON on one line: who leads, epochs, zxids, votes. Ours.',
   stmk: 'Sets the trace mask to the eight bytes behind the word. It is kept and told; nothing is traced by it.',
@@ -139,7 +139,7 @@ export class FourLetterWords {
         return `datadir_size: ${dataBytes}\nlogdir_size: ${logBytes}\n`;
       }
       case 'hash':
-        return '';
+        return info.digests.map(({ zxid, digest }) => `${zxid.toString(16)}: ${digest}\n`).join('');
       case 'gtmk':
       case 'stmk':
         return String(info.traceMask);

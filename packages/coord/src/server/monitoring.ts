@@ -161,6 +161,9 @@ function serverInfo(parts: MonitoredParts, refresh: () => Promise<void>): Server
     watches: () => watchInfo(parts),
     dueSessions: () => roles.sessions?.due() ?? [],
     dueConnections: () => dueConnections(parts),
+    get digests() {
+      return state.digests;
+    },
     ephemerals: () =>
       [...state.tree.ephemeralOwners()].map(([id, paths]) => [id, [...paths]] as const),
     folderSizes: parts.folderSizes,

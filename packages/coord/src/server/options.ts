@@ -71,6 +71,7 @@ export function serverOptions(
     extendedTypes: config.extendedTypesEnabled,
     enforceQuota: config.enforceQuota,
     reconfigEnabled: config.reconfigEnabled,
+    keepsDigests: config['digest.enabled'],
     localSessions: {
       isEnabled: config.localSessionsEnabled,
       mayUpgrade: config.localSessionsUpgradingEnabled,

@@ -1,6 +1,7 @@
 /**
  * What the four-letter words and the admin pages are answered from.
  */
+import type { NotedDigest } from '../digest/digest-log.ts';
 import type { Json } from './admin/pretty-json.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { EnsembleView } from './ensemble-view.ts';
@@ -101,6 +102,8 @@ export interface ServerInfo {
   /** In the order of their times. */
   dueSessions(): readonly DueSessions[];
   dueConnections(): readonly DueConnections[];
+  /** Of the tree, as of every 128th zxid. */
+  readonly digests: readonly NotedDigest[];
   ephemerals(): readonly (readonly [sessionId: bigint, paths: readonly string[]])[];
   folderSizes(): Promise<{ readonly dataBytes: number; readonly logBytes: number }>;
   /** The newest snapshot; at the start, the one that was loaded. */

@@ -12,6 +12,7 @@ import { membersOfNode, membersOfRecord } from '../core/transaction/members.ts';
 import { counterOf, type ZxidNotice, ZxidWatch } from '../core/transaction/number-spaces.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import { CONFIG_PATH, Tree } from '../core/tree/tree.ts';
+import { DigestLog, type NotedDigest } from '../digest/digest-log.ts';
 import type { LoadedMembers, LogEntry, ReplicatedState } from '../replica/types.ts';
 import type { LogRecord } from '../storage/types.ts';
 import type { CoordinatorObserver } from './observer.ts';
@@ -47,6 +48,8 @@ export interface StateParts {
   /** Watches. */
   readonly mutations: MutationListener;
   readonly observer: CoordinatorObserver | null;
+  /** Whether digests of the tree are kept. */
+  readonly keepsDigests: boolean;
   /** Of the snapshot that is loaded next. */
   readonly snapshotZxid: () => bigint;
   /** Everything is about to be made anew. */
@@ -75,6 +78,8 @@ export class ServerState implements ReplicatedState {
   stint: Stint | null = null;
   readonly #parts: StateParts;
   #tree = new Tree();
+  /** null: none is kept. */
+  #digests: DigestLog | null = null;
   #zxidWatch = new ZxidWatch(0);
   /** Rises with each load. */
   #generation = 0;
@@ -91,6 +96,11 @@ export class ServerState implements ReplicatedState {
 
   get appliedZxid(): bigint {
     return this.lastZxid.value;
+  }
+
+  /** Digests of the tree since the last load; none unless they are kept. */
+  get digests(): readonly NotedDigest[] {
+    return this.#digests?.noted ?? [];
   }
 
   /** Records of the log that the last load took in. */
@@ -136,6 +146,7 @@ export class ServerState implements ReplicatedState {
       ensembleText = text;
     }
     tree.recovered();
+    this.#digests = this.#parts.keepsDigests ? new DigestLog(tree) : null;
     this.lastZxid.set(content.zxid);
     this.#zxidWatch = new ZxidWatch(counterOf(content.zxid));
     this.#replayedCount = count;
@@ -157,7 +168,9 @@ export class ServerState implements ReplicatedState {
     const { stint, lastZxid } = this;
     // Notifications carry the zxid of what they tell of, so it is set before the watches fire.
     lastZxid.set(record.zxid);
+    this.#digests?.applying(record.change);
     const applied = apply(record, this.#tree, this.sessions, mutations);
+    this.#digests?.applied(record.zxid);
     stint?.reached(record);
     stats.commits += 1;
     waiter?.complete(record, applied);

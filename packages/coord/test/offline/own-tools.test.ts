@@ -1,9 +1,9 @@
 /** Backup, restore and check on data of a server of ours, stopped or beside a running one. */
 import { describe, expect, test } from '@jest/globals';
 import { DirectoryLocked, nodeEnvironment } from '@odradek/runtime';
+import { treeDigest } from '../../src/digest/tree-digest.ts';
 import { backUp } from '../../src/offline/backup.ts';
 import { checkDataDirectory } from '../../src/offline/check.ts';
-import { treeDigest } from '../../src/offline/digest.ts';
 import { OfflineRefused } from '../../src/offline/errors.ts';
 import { loadSurveyed } from '../../src/offline/own-data.ts';
 import { restoreBackup } from '../../src/offline/restore.ts';

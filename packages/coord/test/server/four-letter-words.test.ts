@@ -257,3 +257,18 @@ test('mntr begins with the block that agents know, and stays below 500 lines', a
   expect(lines.length).toBeLessThan(500);
   for (const line of lines) expect(line).toMatch(/^zk_\w+\t[^\t]+$/);
 });
+
+test.each([true, false])('hash with digest.enabled=%s', async (isKept) => {
+  const settings = { ...all, 'digest.enabled': String(isKept) };
+  const { port, directory, running } = await servers.start(settings);
+  const client = await RawClient.open(port);
+  for (let n = 0; n < 260; n += 1) client.send(n, opCodes.create, create('/s-', 'x', 2));
+  for (let n = 0; n < 260; n += 1) expect((await client.reply()).err).toBe(0);
+  expect(await word(port, 'hash')).toMatch(isKept ? /^80: \d{10,}\n100: \d{10,}\n$/ : /^$/);
+  // A later server counts what it finds, and goes on from there.
+  await running.stop();
+  const again = await servers.start({ ...settings, dataDir: directory });
+  const later = await RawClient.open(again.port);
+  for (let n = 0; n < 130; n += 1) await later.request(n, opCodes.create, create('/s-', 'x', 2));
+  expect(await word(again.port, 'hash')).toMatch(isKept ? /^180: \d{10,}\n$/ : /^$/);
+});

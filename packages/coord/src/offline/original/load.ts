@@ -6,7 +6,7 @@
  * lose without a word stops here: a record that hides others, a gap in the log.
  */
 import type { Disk } from '@odradek/runtime';
-import { DIGEST_VERSION, treeDigest } from '../digest.ts';
+import { DIGEST_VERSION, treeDigest } from '../../digest/tree-digest.ts';
 import { ForeignDataDamaged, OfflineRefused } from '../errors.ts';
 import { hex, type Progress, type State } from '../state.ts';
 import { findOriginalFiles, type OriginalFile } from './data-directory.ts';

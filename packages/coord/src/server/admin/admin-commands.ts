@@ -6,6 +6,7 @@
  */
 import { participantsOf } from '../../core/quorum/ensemble.ts';
 import { counterOf, epochOf } from '../../core/transaction/number-spaces.ts';
+import { DIGEST_VERSION } from '../../digest/tree-digest.ts';
 import type { EnsembleView } from '../ensemble-view.ts';
 import {
   bySession,
@@ -94,8 +95,15 @@ export const adminCommands: Readonly<Record<string, AdminCommand>> = {
   },
   hash: {
     aliases: [],
-    doc: 'Digests of the tree: none are kept.',
-    answer: async () => fine({ digests: [] }),
+    doc: 'Digests of the tree, one per 128 zxids; none unless `digest.enabled=true`.',
+    answer: async ({ digests }) =>
+      fine({
+        digests: digests.map(({ zxid, digest }) => ({
+          zxid,
+          digest,
+          digest_version: DIGEST_VERSION,
+        })),
+      }),
   },
   initial_configuration: {
     aliases: ['icfg'],
