@@ -1,7 +1,7 @@
 /** What a server knows, held by an offline tool: tree and sessions as of a transaction. */
 import { SessionTable, type StoredSession } from '../core/session/session-table.ts';
 import { Tree } from '../core/tree/tree.ts';
-import { encodeEntry } from '../server/record-codec.ts';
+import { encodeEntry, encodeNode } from '../server/record-codec.ts';
 
 export class State {
   readonly tree = new Tree();
@@ -12,7 +12,7 @@ export class State {
   /** As a snapshot holds it: sessions first, so that a replay knows them. */
   *entries(): Iterable<Uint8Array> {
     for (const session of this.sessions.all()) yield encodeEntry({ kind: 'session', session });
-    for (const node of this.tree.stored()) yield encodeEntry({ kind: 'node', node });
+    for (const node of this.tree.all()) yield encodeNode(node);
   }
 
   get summary(): StateSummary {

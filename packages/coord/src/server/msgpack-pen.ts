@@ -67,6 +67,22 @@ export class MsgpackPen {
     this.#at = at + 9;
   }
 
+  /** The same, of its halves. */
+  int64Of(high: number, low: number): void {
+    const bytes = this.#bytes;
+    const at = this.#at;
+    bytes[at] = INT_64;
+    bytes[at + 1] = high >> 24;
+    bytes[at + 2] = high >> 16;
+    bytes[at + 3] = high >> 8;
+    bytes[at + 4] = high;
+    bytes[at + 5] = low >> 24;
+    bytes[at + 6] = low >> 16;
+    bytes[at + 7] = low >> 8;
+    bytes[at + 8] = low;
+    this.#at = at + 9;
+  }
+
   text(value: string): void {
     if (value.length <= SHORT_TEXT_UNITS_MAX) {
       const sizeBytes = this.#bytes.write(value, this.#at + 1);
@@ -95,18 +111,28 @@ export class MsgpackPen {
       this.nothing();
       return;
     }
-    if (value.length <= 0xff) {
-      this.#byte(BIN_8);
-      this.#byte(value.length);
-    } else if (value.length <= 0xffff) {
-      this.#byte(BIN_16);
-      this.#at = this.#bytes.writeUInt16BE(value.length, this.#at);
-    } else {
-      this.#byte(BIN_32);
-      this.#at = this.#bytes.writeUInt32BE(value.length, this.#at);
-    }
+    this.#binary(value.length);
     this.#bytes.set(value, this.#at);
     this.#at += value.length;
+  }
+
+  /** Bytes that are held as a text, one unit each. */
+  latin1(value: string): void {
+    this.#binary(value.length);
+    this.#at += this.#bytes.write(value, this.#at, 'latin1');
+  }
+
+  #binary(sizeBytes: number): void {
+    if (sizeBytes <= 0xff) {
+      this.#byte(BIN_8);
+      this.#byte(sizeBytes);
+    } else if (sizeBytes <= 0xffff) {
+      this.#byte(BIN_16);
+      this.#at = this.#bytes.writeUInt16BE(sizeBytes, this.#at);
+    } else {
+      this.#byte(BIN_32);
+      this.#at = this.#bytes.writeUInt32BE(sizeBytes, this.#at);
+    }
   }
 
   /** What was written; the pen is used up. */

@@ -8,7 +8,10 @@ import { Packr } from 'msgpackr/pack';
 import type { StoredSession } from '../core/session/session-table.ts';
 import type { Change, TransactionRecord } from '../core/transaction/record.ts';
 import type { AclEntry } from '../core/tree/acl.ts';
-import type { StoredNode } from '../core/tree/tree.ts';
+import type { Node } from '../core/tree/node.ts';
+import { lowHalf, type NumberPage, word } from '../core/tree/number-store.ts';
+import { type StoredNode, storedForm } from '../core/tree/tree.ts';
+import { MsgpackEye } from './msgpack-eye.ts';
 import { MsgpackPen } from './msgpack-pen.ts';
 
 /** 64-bit integers come back as bigint whatever their size; other numbers as they were. */
@@ -100,6 +103,8 @@ const recordBytesMax = (path: string, data: Buffer | null): number =>
 
 /** @throws UnreadableRecord */
 export function decodeRecord(bytes: Uint8Array): TransactionRecord {
+  const likely = likelyRecord(bytes);
+  if (likely !== null) return likely;
   const fields = new Fields(unpack(bytes));
   return {
     zxid: fields.bigint(),
@@ -109,13 +114,37 @@ export function decodeRecord(bytes: Uint8Array): TransactionRecord {
   };
 }
 
+/** The two kinds that nearly all writes are, by the short way; null for all else. */
+function likelyRecord(bytes: Uint8Array): TransactionRecord | null {
+  const eye = new MsgpackEye(asBuffer(bytes));
+  if (eye.array() !== 4) return null;
+  const zxid = eye.int64();
+  const timeMs = eye.number();
+  const sessionId = eye.int64();
+  const fieldCount = eye.array();
+  const kind = eye.small();
+  let change: Change;
+  if (kind === changeKind.create && fieldCount === 6) {
+    const path = eye.text();
+    const data = eye.bytes();
+    eye.nothing();
+    const owner = eye.int64();
+    const parentCreationCount = eye.number();
+    change = { kind: 'create', path, data, acl: null, owner, parentCreationCount };
+  } else if (kind === changeKind.setData && fieldCount === 4) {
+    change = { kind: 'setData', path: eye.text(), data: eye.bytes(), version: eye.int32() };
+  } else {
+    return null;
+  }
+  return eye.isPuzzled ? null : { zxid, timeMs, sessionId, change };
+}
+
 export function encodeEntry(entry: SnapshotEntry): Buffer {
   if (entry.kind === 'session') {
     const { id, timeoutMs, password } = entry.session;
     return packr.pack([entryKind.session, id, timeoutMs, password]);
   }
   const { node } = entry;
-  if (node.acl === null) return encodeOpenNode(node);
   return packr.pack([
     entryKind.node,
     node.path,
@@ -133,18 +162,27 @@ export function encodeEntry(entry: SnapshotEntry): Buffer {
   ]);
 }
 
-/** A node whose list is the open one, the same fields as the others. */
-function encodeOpenNode(node: StoredNode): Buffer {
-  const pen = new MsgpackPen(FIXED_NODE_BYTES_MAX + recordBytesMax(node.path, node.data));
+/**
+ * The entry of a node as it is now, as `encodeEntry` makes it of its stored form. Most nodes have the open list:
+ * they go the short way, since a snapshot writes all of them while others wait for their turn.
+ */
+export function encodeNode(node: Node): Buffer {
+  if (!node.acl.isOpen) return encodeEntry({ kind: 'node', node: storedForm(node) });
+  const { path, heldData, page, firstWord } = node;
+  const dataBytes = heldData === null ? 0 : heldData.length;
+  const pen = new MsgpackPen(
+    FIXED_BYTES_MAX + FIXED_NODE_BYTES_MAX + BYTES_PER_UNIT_MAX * path.length + dataBytes,
+  );
   pen.array(13);
   pen.small(entryKind.node);
-  pen.text(node.path);
-  pen.bytes(node.data);
+  pen.text(path);
+  if (typeof heldData === 'string') pen.latin1(heldData);
+  else pen.bytes(heldData);
   pen.nothing();
-  pen.int64(node.owner);
-  pen.int64(node.czxid);
-  pen.int64(node.mzxid);
-  pen.int64(node.pzxid);
+  penInteger(pen, page, firstWord + word.owner);
+  penInteger(pen, page, firstWord + word.czxid);
+  penInteger(pen, page, firstWord + word.mzxid);
+  penInteger(pen, page, firstWord + word.pzxid);
   pen.number(node.ctime);
   pen.number(node.mtime);
   pen.int32(node.version);
@@ -153,8 +191,15 @@ function encodeOpenNode(node: StoredNode): Buffer {
   return pen.finish();
 }
 
+/** Without a bigint in between. */
+function penInteger(pen: MsgpackPen, { halves }: NumberPage, index: number): void {
+  pen.int64Of(halves[2 * index + 1 - lowHalf] ?? 0, halves[2 * index + lowHalf] ?? 0);
+}
+
 /** @throws UnreadableRecord */
 export function decodeEntry(bytes: Uint8Array): SnapshotEntry {
+  const likely = likelyNode(bytes);
+  if (likely !== null) return { kind: 'node', node: likely };
   const fields = new Fields(unpack(bytes));
   const kind = fields.number();
   if (kind === entryKind.session) {
@@ -177,6 +222,30 @@ export function decodeEntry(bytes: Uint8Array): SnapshotEntry {
     creationCount: fields.number(),
   };
   return { kind: 'node', node };
+}
+
+/** A node with the open list, by the short way; null for all else. */
+function likelyNode(bytes: Uint8Array): StoredNode | null {
+  const eye = new MsgpackEye(asBuffer(bytes));
+  if (eye.array() !== 13 || eye.small() !== entryKind.node) return null;
+  const path = eye.text();
+  const data = eye.bytes();
+  eye.nothing();
+  const node: StoredNode = {
+    path,
+    data,
+    acl: null,
+    owner: eye.int64(),
+    czxid: eye.int64(),
+    mzxid: eye.int64(),
+    pzxid: eye.int64(),
+    ctime: eye.number(),
+    mtime: eye.number(),
+    version: eye.int32(),
+    aversion: eye.int32(),
+    creationCount: eye.number(),
+  };
+  return eye.isPuzzled ? null : node;
 }
 
 function packable(change: Change): unknown[] {
@@ -261,9 +330,12 @@ function aclOf(packed: unknown): readonly AclEntry[] | null {
   });
 }
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 function unpack(bytes: Uint8Array): unknown {
   try {
-    return packr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return packr.unpack(asBuffer(bytes));
   } catch (cause) {
     throw new UnreadableRecord('not a msgpack value', { cause });
   }

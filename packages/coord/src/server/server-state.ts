@@ -17,7 +17,7 @@ import type { LoadedMembers, LogEntry, ReplicatedState } from '../replica/types.
 import type { LogRecord } from '../storage/types.ts';
 import type { CoordinatorObserver } from './observer.ts';
 import { LastZxid } from './outbox.ts';
-import { decodeEntry, decodeRecord, encodeEntry } from './record-codec.ts';
+import { decodeEntry, decodeRecord, encodeEntry, encodeNode } from './record-codec.ts';
 import type { ServerStats } from './server-stats.ts';
 
 /** Who waits for a transaction. */
@@ -197,9 +197,15 @@ export class ServerState implements ReplicatedState {
       if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeEntry({ kind: 'session', session });
     }
+<<<<<<< Updated upstream
     for (const node of this.#tree.stored()) {
       if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeEntry({ kind: 'node', node });
+=======
+    for (const node of this.#tree.all()) {
+      if (generation !== this.#generation) throw new SnapshotAbandoned();
+      yield encodeNode(node);
+>>>>>>> Stashed changes
     }
   }
 

@@ -8,11 +8,13 @@ import fc from 'fast-check';
 import { SessionTable } from '../../src/core/session/session-table.ts';
 import { apply, nobody } from '../../src/core/transaction/apply.ts';
 import type { WriteRequest } from '../../src/core/transaction/request.ts';
-import { Tree } from '../../src/core/tree/tree.ts';
+import { CONTAINER_OWNER, ttlOwner } from '../../src/core/tree/node.ts';
+import { type StoredNode, storedForm, Tree } from '../../src/core/tree/tree.ts';
 import {
   decodeEntry,
   decodeRecord,
   encodeEntry,
+  encodeNode,
   encodeRecord,
   UnreadableRecord,
 } from '../../src/server/record-codec.ts';
@@ -156,4 +158,39 @@ test.each([
 ])('a record that is $what is refused', ({ bytes }) => {
   expect(() => decodeRecord(bytes)).toThrow(UnreadableRecord);
   expect(() => decodeEntry(bytes)).toThrow(UnreadableRecord);
+});
+
+test('a node is written to a snapshot as it is, whatever it holds, by the short way and by the long one', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 40 });
+  const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+  const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+  const time = fc.double({ min: 0, max: 2 ** 50, noNaN: true });
+  const size = fc.oneof(fc.nat(300), fc.constantFrom(255, 256, 1_023, 1_024, 70_000));
+  const inHex = (node: StoredNode): unknown => ({ ...node, data: node.data?.toString('hex') });
+  const list = fc.constantFrom(null, [{ perms: 31, id: { scheme: 'ip', id: '1.1.1.1/0' } }], []);
+  fc.assert(
+    fc.property(
+      fc.record({
+        path: text.map((name) => `/${name}`),
+        data: fc.option(size.map((sizeBytes) => Buffer.alloc(sizeBytes, 0xe9))),
+        acl: list,
+        owner: fc.oneof(int64, fc.constantFrom(0n, CONTAINER_OWNER, ttlOwner(5))),
+        ...{ czxid: int64, mzxid: int64, pzxid: int64, ctime: time, mtime: time },
+        ...{ version: int32, aversion: int32, creationCount: fc.nat() },
+      }),
+      (stored) => {
+        const tree = new Tree();
+        tree.restore(stored);
+        const node = tree.get(stored.path);
+        if (node === undefined) throw new Error('it was just restored');
+        const expected = inHex(stored);
+        expect(inHex(storedForm(node))).toEqual(expected);
+        for (const bytes of [encodeNode(node), encodeEntry({ kind: 'node', node: stored })]) {
+          const entry = decodeEntry(bytes);
+          expect(entry.kind === 'node' && inHex(entry.node)).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
 });

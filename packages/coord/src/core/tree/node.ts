@@ -243,6 +243,20 @@ export class Node implements Stat {
     this.#data = data !== null && data.length <= SMALL_DATA_BYTES ? data.toString('latin1') : data;
   }
 
+  /** The data as it lies: a text of one byte each while it is small. For who writes many nodes out. */
+  get heldData(): Buffer | string | null {
+    return this.#data;
+  }
+
+  /** Where its numbers lie, for the same: their page, and the index of the first word. */
+  get page(): NumberPage {
+    return this.#page;
+  }
+
+  get firstWord(): number {
+    return this.#at;
+  }
+
   get numChildren(): number {
     return this.children === null ? 0 : this.children.size;
   }

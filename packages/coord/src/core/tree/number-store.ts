@@ -22,6 +22,9 @@ export const word = {
   aversion: 15,
 } as const;
 
+/** Which half of an integer word is the low one on this machine: 0 or 1. */
+export const lowHalf = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
+
 const NODES_PER_PAGE = 1024;
 
 /** The same memory under three types; a word has the same index in the first two. */

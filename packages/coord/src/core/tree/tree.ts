@@ -211,24 +211,13 @@ export class Tree {
    * comes as it is when it is reached, and replay from the first transaction after the start mends
    * the rest.
    */
+  *all(): IterableIterator<Node> {
+    for (const [path, node] of this.#nodes) if (path !== '') yield node;
+  }
+
+  /** The same, as a snapshot holds them. */
   *stored(): IterableIterator<StoredNode> {
-    for (const [path, node] of this.#nodes) {
-      if (path === '') continue;
-      yield {
-        path,
-        data: node.data,
-        acl: node.acl.isOpen ? null : node.acl.entries,
-        owner: node.owner,
-        czxid: node.czxid,
-        mzxid: node.mzxid,
-        pzxid: node.pzxid,
-        ctime: node.ctime,
-        mtime: node.mtime,
-        version: node.version,
-        aversion: node.aversion,
-        creationCount: node.creationCount,
-      };
-    }
+    for (const node of this.all()) yield storedForm(node);
   }
 
   /** Takes a node of a snapshot; a second one of the same path replaces the first and keeps its children. */
@@ -332,3 +321,19 @@ function unlink(node: Node, parent: Node): void {
 function disband(parent: Node): void {
   for (const child of [...(parent.children?.nodes() ?? [])]) unlink(child, parent);
 }
+
+/** The node as a snapshot holds it. */
+export const storedForm = (node: Node): StoredNode => ({
+  path: node.path,
+  data: node.data,
+  acl: node.acl.isOpen ? null : node.acl.entries,
+  owner: node.owner,
+  czxid: node.czxid,
+  mzxid: node.mzxid,
+  pzxid: node.pzxid,
+  ctime: node.ctime,
+  mtime: node.mtime,
+  version: node.version,
+  aversion: node.aversion,
+  creationCount: node.creationCount,
+});
