@@ -1,5 +1,6 @@
 /** Several replicas elect, replicate, lose and regain members; each test tells what it holds. */
 import { expect, test } from '@jest/globals';
+import { formatMark, markPath } from '../../src/storage/mark.ts';
 import { MemoryDisk } from '../storage/memory-disk.ts';
 import { membersOf, World } from './world.ts';
 
@@ -13,6 +14,24 @@ test('three new servers elect a leader, and what it proposes is applied everywhe
   expect(world.acknowledged.size).toBe(100);
   expect(leader.replica!.status()).toMatchObject({ role: 'leading', currentEpoch: 1 });
   expect(leader.replica!.status().learners).toHaveLength(2);
+});
+
+test('leaderships that broke off before anybody had a history leave several names: the last one counts', async () => {
+  const world = new World({ seed: 31, members: membersOf(3) });
+  const promised = { currentEpoch: 0, fence: 0, metFence: 0, forcedMembers: null, isNew: true };
+  const plant = (id: number, clusterId: string, acceptedEpoch: number): void => {
+    const mark = formatMark({ ...promised, clusterId, acceptedEpoch });
+    world.server(id).disk.plant(markPath('/data/odradek'), Buffer.from(mark));
+  };
+  plant(1, 'promised-first', 1);
+  plant(2, 'promised-last', 2);
+  await world.startAll();
+  const leader = await world.untilLed();
+  leader.propose('a', '1');
+  await world.untilInStep();
+  for (const { storage } of world.servers.values()) {
+    expect(storage?.mark).toMatchObject({ clusterId: 'promised-last', currentEpoch: 3 });
+  }
 });
 
 test('the leader is killed: the others go on with all that was acknowledged, and it comes back', async () => {
