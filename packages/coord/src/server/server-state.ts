@@ -197,15 +197,9 @@ export class ServerState implements ReplicatedState {
       if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeEntry({ kind: 'session', session });
     }
-<<<<<<< Updated upstream
-    for (const node of this.#tree.stored()) {
-      if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
-      yield encodeEntry({ kind: 'node', node });
-=======
     for (const node of this.#tree.all()) {
-      if (generation !== this.#generation) throw new SnapshotAbandoned();
+      if (generation !== this.#generation) throw new SnapshotAbandoned(ABANDONED);
       yield encodeNode(node);
->>>>>>> Stashed changes
     }
   }
 
