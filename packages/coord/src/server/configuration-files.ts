@@ -16,14 +16,14 @@ const clientKeys = new Set(['clientPort', 'clientPortAddress']);
 
 /**
  * @param mainFile the file that the server was started with
- * @param self null: this server is no member any more
+ * @param self the line of this server
  * @throws DiskError
  */
 export async function writeMembers(
   disk: Pick<Disk, 'readFile' | 'replaceFile' | 'status' | 'remove'>,
   mainFile: string,
   ensembleText: string,
-  self: EnsembleServer | null,
+  self: EnsembleServer,
 ): Promise<void> {
   const text = (await disk.readFile(mainFile))?.toString('utf8');
   if (text === undefined) return;
@@ -36,7 +36,7 @@ export async function writeMembers(
     await disk.replaceFile(`${mainFile}.bak`, text);
   }
   await disk.replaceFile(file, `${ensembleText}\n`);
-  await disk.replaceFile(mainFile, pointingTo(text, mainFile, file, self?.clientAddress !== null));
+  await disk.replaceFile(mainFile, pointingTo(text, mainFile, file, self.clientAddress !== null));
 }
 
 /**

@@ -84,7 +84,7 @@ export function makeMember(parts: MemberParts): Member & { start(): Promise<void
       configurationFile: parts.configurationFile,
       rebind: (address, port) => server.rebind(address, port),
     },
-    membership.self,
+    membership,
   );
   return {
     /**

@@ -6,7 +6,8 @@
  * it becomes certain in ../replica/.
  */
 import { type Environment, OdradekError } from '@odradek/runtime';
-import { type Address, type EnsembleServer, parseEnsemble } from '../core/quorum/ensemble.ts';
+import type { Membership } from '../config/ensemble-settings.ts';
+import { type Address, parseEnsemble } from '../core/quorum/ensemble.ts';
 import { decideReconfig } from '../core/quorum/reconfig.ts';
 import { versionOf } from '../core/transaction/members.ts';
 import type { MembershipRules, ReconfigRequest } from '../core/transaction/prepare.ts';
@@ -26,16 +27,20 @@ export interface MembershipHostParts {
   rebind(host: string, port: number): Promise<void>;
 }
 
+/** As server lines say it. */
+const ALL_INTERFACES = '0.0.0.0';
+
 export class MembershipHost implements EnsembleParts {
   readonly #parts: MembershipHostParts;
-  /** As its line says; null: it has none, or there is no such line. */
+  /** Where plain connections are taken; null: nowhere. */
   #clientAddress: Address | null;
   /** One change after another. */
   #following: Promise<void> = Promise.resolve();
 
-  constructor(parts: MembershipHostParts, self: EnsembleServer) {
+  constructor(parts: MembershipHostParts, { clientHost, clientPort }: Membership) {
     this.#parts = parts;
-    this.#clientAddress = self.clientAddress;
+    this.#clientAddress =
+      clientPort === null ? null : { host: clientHost ?? ALL_INTERFACES, port: clientPort };
   }
 
   status(): ReplicaStatus {
@@ -90,15 +95,18 @@ export class MembershipHost implements EnsembleParts {
   async #carryOut(ensembleText: string): Promise<void> {
     const { environment, view, configurationFile } = this.#parts;
     const self = parseEnsemble(ensembleText).servers.get(view.serverId) ?? null;
-    if (configurationFile !== null) {
+    // Whoever joins, or was removed, keeps the file that it can be started with.
+    const isTold = self !== null && versionOf(ensembleText) > 0n;
+    if (configurationFile !== null && isTold) {
       await this.#orSaid('the configuration files could not be brought up to date', () =>
         writeMembers(environment.disk, configurationFile, ensembleText, self),
       );
     }
     const before = this.#clientAddress;
     const now = self?.clientAddress ?? null;
-    this.#clientAddress = now;
+    // Who is no member for a while, or whose line says nothing of it, stays where it is.
     if (now === null || (now.host === before?.host && now.port === before.port)) return;
+    this.#clientAddress = now;
     await this.#orSaid('clients cannot be served at the new address', async () => {
       await this.#parts.rebind(now.host, now.port);
       environment.log.info('clients are served at another address', { ...now });

@@ -108,9 +108,17 @@ test('a server joins as an observer, becomes a participant, leads, and leaves; c
   expect(await membersOf(joined)).toBe(text);
   expect((await joined.request(1, opCodes.create, create('/over-4', 'x'))).err).toBe(0);
   expect(await word(ensemble.port(4), 'conf')).toContain(`membership: \n${text}`);
+  const lines = ensemble.logs.get(4)?.lines ?? [];
+  expect(lines.filter((one) => one.includes('another address'))).toEqual([]);
   const without = await change(client, { leaving: '4', version: zxid });
   expect(without).toContain(ensemble.serverLine(3));
   expect(without).not.toContain('server.4=');
+  // It can be started again: its files go on naming it.
+  await ensemble.until(() => !ensemble.running(4).status()?.ensembleText.includes('server.4='));
+  await ensemble.stopServer(4);
+  const main = await readFile(ensemble.configurationFile(4), 'utf8');
+  const [, pointer] = /^dynamicConfigFile=(.*)$/m.exec(main) ?? [];
+  expect(await readFile(pointer ?? '', 'utf8')).toBe(`${text}\n`);
   for (const one of [client, joined]) one.destroy();
 });
 
