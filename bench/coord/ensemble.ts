@@ -92,6 +92,8 @@ async function throughput(make: Make): Promise<{ rows: Map<string, Row>; notes: 
       const seconds = (warmUpMs + measureMs) / 1000;
       const cpuMicrosPerRequest = (spent / (result.requestsPerSecond * seconds)) * 1e6;
       rows.set(`${kind}, ${inFlight} in flight`, { ...result, cpuMicrosPerRequest });
+      if (rows.size === 2)
+        notes.push(`after gets and sets: ${usage(ensemble).megabytes.join(', ')} MB`);
     }
   }
   const nodes = (await ensemble.all[0]?.figures())?.get('zk_znode_count');
