@@ -92,7 +92,7 @@ export class LearnerFeed {
     const beganAt = clock.now();
     let sliceEndsAt = clock.now() + limits.snapshotSliceMs;
     for (const entry of state.entries()) {
-      entries.push(Uint8Array.from(entry)); // The next one may be written to the same place.
+      entries.push(new Uint8Array(entry)); // The next one may be written to the same place.
       sizeBytes += entry.byteLength;
       if (sizeBytes < limits.feedChunkBytes && clock.now() < sliceEndsAt) continue;
       link.send({ kind: 'snapshotPart', entries });
@@ -147,7 +147,7 @@ export class LearnerFeed {
     let sizeBytes = 0;
     for await (const { zxid: next, payload } of history.records) {
       if (this.#isOver) return zxid;
-      const record = Uint8Array.from(payload); // It is read into memory that is read into again.
+      const record = new Uint8Array(payload); // It is read into memory that is read into again.
       const entry = {
         zxid: next,
         record,

@@ -383,6 +383,10 @@ export class Replica {
     this.#leader?.stepDown(reason);
     this.#learner?.stop(reason);
     this.#parked.refuseAll(reason);
+    if (this.#isPart()) return;
+    // It looks for nobody any more.
+    const vote = { leaderId: this.#parts.config.serverId, epoch: 0, zxid: 0n };
+    this.#elect({ kind: 'settled', role: 'observing', vote, isNew: true });
   }
 
   /** A role came to its end by itself. */
