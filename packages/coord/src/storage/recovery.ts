@@ -5,6 +5,7 @@
  * whatever else does not fit together stops the start with file, place and remedy, because to go on
  * would lose acknowledged transactions without a word.
  */
+import { dirname } from 'node:path';
 import type { Disk, Log } from '@odradek/runtime';
 import { RESTORE_REMEDY, StorageDamaged } from './errors.ts';
 import { listFiles } from './file-names.ts';
@@ -139,5 +140,7 @@ async function cutTornEnd(
   }
   if (recordCount > 0) return scanned;
   await disk.remove(path);
+  // Were it there again after a power cut, it would go on from an end that the log has left behind.
+  await disk.syncDirectory(dirname(path));
   return scanned.slice(0, -1);
 }
