@@ -493,6 +493,26 @@ test('a crash at any operation of a cut leaves a log that ends at the cut or beh
   expect(operations).toBeGreaterThan(20);
 });
 
+test('an empty log file that a start removes does not come back behind what was written since', async () => {
+  const disk = new MemoryDisk();
+  await (await logOf(disk, 12)).close();
+  const last = disk.paths().at(-1) ?? '';
+  const lastZxid = Number(`0x${last.slice(last.lastIndexOf('.') + 1)}`) - 1;
+  disk.plant(last, disk.contentOf(last).subarray(0, 64));
+  for (let seed = 0; seed < 10; seed++) {
+    const copy = disk.copy();
+    const { storage } = await open(copy, { purgeIntervalMs: null });
+    await append(storage, [100, 'goes on']);
+    const left = copy.crash(drawFrom(seed));
+    const again = await open(left);
+    expect((await recordsOf(again.storage)).map(([zxid]) => zxid)).toEqual([
+      ...range(1, lastZxid),
+      100,
+    ]);
+    await again.storage.close();
+  }
+});
+
 test('a crash at any operation of a replacement leaves the old or the new', async () => {
   const prepare = async (): Promise<MemoryDisk> => {
     const disk = new MemoryDisk();
