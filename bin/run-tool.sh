@@ -6,4 +6,6 @@ if [ ! -f "$main" ]; then
   echo "Odradek is not built yet: run 'npm install && npm run build' in $(dirname -- "$here") first." >&2
   exit 1
 fi
+# A server that lives long is worth a look at its garbage a little more often: up to 24 MB less for young objects.
+if [ "$1" = zookeeper-server-start ]; then exec node --max-semi-space-size=8 "$main" "$@"; fi
 exec node "$main" "$@"

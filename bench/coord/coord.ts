@@ -41,7 +41,8 @@ interface Contestant {
 const ours: Contestant = {
   name: 'Odradek',
   command: process.execPath,
-  args: (file) => [join(import.meta.dirname, 'serve.mjs'), file],
+  // As bin/run-tool.sh starts it.
+  args: (file) => ['--max-semi-space-size=8', join(import.meta.dirname, 'serve.mjs'), file],
 };
 
 const apache: Contestant = {
@@ -236,8 +237,11 @@ async function footprint(): Promise<void> {
     console.log(`idle, ${afterMs} ms after the start in ${server.startMs} ms: ${megabytes} MB`);
   }
   await fill(server.port, '/bench', millionNodes, dataBytes);
-  await sleep(smoke ? 100 : 3_000);
-  console.log(`${millionNodes} nodes: ${usage(server.child.pid ?? 0).megabytes} MB`);
+  for (const [index, afterMs] of idleAfterMs.entries()) {
+    await sleep(afterMs - (idleAfterMs[index - 1] ?? 0));
+    const { megabytes } = usage(server.child.pid ?? 0);
+    console.log(`${millionNodes} nodes, ${afterMs} ms after they were made: ${megabytes} MB`);
+  }
   await end(server, false);
   const again = await start(ours, server);
   console.log(

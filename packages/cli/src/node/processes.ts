@@ -27,7 +27,9 @@ export const nodeProcesses: Processes = {
     mkdirSync(dirname(outputFile), { recursive: true });
     const output = openSync(outputFile, 'a');
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [process.argv[1] ?? '', ...words], {
+      // With Node's own options as this process has them.
+      const own = [...process.execArgv, process.argv[1] ?? ''];
+      const child = spawn(process.execPath, [...own, ...words], {
         detached: true,
         stdio: ['ignore', output, output],
       });
