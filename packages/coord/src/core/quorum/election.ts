@@ -161,7 +161,7 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     this.#own = vote;
     this.#isNew = isNew;
     this.#heard.clear();
-    return [...this.#propose(vote, isNew, now), ...this.#conclude(now)];
+    return [...this.#propose(this.#candidacy, isNew, now), ...this.#conclude(now)];
   }
 
   #hear(from: number, notification: Notification, now: Millis): ElectionEffect[] {
@@ -182,8 +182,8 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     if (round < this.#round) return this.#isVoter ? this.#tell(from) : [];
     if (round > this.#round) {
       this.#round = round;
-      const isTheirs = this.#beats(vote, isNew, this.#own, this.#isNew);
-      return this.#propose(isTheirs ? vote : this.#own, isTheirs ? isNew : this.#isNew, now);
+      const isTheirs = this.#beats(vote, isNew, this.#candidacy, this.#isNew);
+      return this.#propose(isTheirs ? vote : this.#candidacy, isTheirs ? isNew : this.#isNew, now);
     }
     if (this.#beats(vote, isNew, this.#proposal, this.#isProposalNew)) {
       return this.#propose(vote, isNew, now);
@@ -198,8 +198,8 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
 
   /** Who weighs nothing never leads; somebody new only among new ones. */
   #beats(vote: Vote, isNew: boolean, other: Vote, isOtherNew: boolean): boolean {
-    if (!this.#mayLead(vote.leaderId)) return false;
-    if (!this.#mayLead(other.leaderId)) return true;
+    if (!this.#isCandidate(vote)) return false;
+    if (!this.#isCandidate(other)) return true;
     if (isNew !== isOtherNew) return isOtherNew;
     return compareVotes(vote, other) > 0;
   }
@@ -218,7 +218,7 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     if (wasThere && this.#proposal.leaderId === serverId) {
       // Nobody can follow it: vote anew, in a round in which its votes are forgotten.
       if (this.#isVoter) this.#round++;
-      effects.push(...this.#propose(this.#own, this.#isNew, now));
+      effects.push(...this.#propose(this.#candidacy, this.#isNew, now));
     }
     return [...effects, ...this.#conclude(now)];
   }
@@ -249,6 +249,8 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
       this.#round = leader.round;
       return this.#decide(leader.vote, false);
     }
+    const isOurs = this.#proposal.leaderId === this.#self;
+    if (isOurs && !this.#hasWeight(this.#self)) return [];
     if (!this.#joint.isQuorum(this.#supportersOf(this.#proposal))) {
       this.#finalizeAt = null;
       return [];
@@ -304,6 +306,24 @@ export class ElectionMachine implements Machine<ElectionInput, ElectionEffect> {
     if (!this.#hasWeight(id)) return false;
     const theirs = this.#voteOf(id);
     return theirs === null || theirs.vote.leaderId === id;
+  }
+
+  /**
+   * Whether a vote may be for this one. Who has what we lack may have newer members with it, by which it
+   * has weight; it knows itself, and would not vote for itself without.
+   */
+  #isCandidate(vote: Vote): boolean {
+    const { leaderId, epoch, zxid } = vote;
+    if (this.#mayLead(leaderId)) return true;
+    const theirs = this.#voteOf(leaderId);
+    if (leaderId === this.#self || (theirs !== null && theirs.vote.leaderId !== leaderId))
+      return false;
+    return epoch > this.#own.epoch || (epoch === this.#own.epoch && zxid > this.#own.zxid);
+  }
+
+  /** Ourselves; without the history that would draw votes where we may not lead. */
+  get #candidacy(): Vote {
+    return this.#hasWeight(this.#self) ? this.#own : { leaderId: this.#self, epoch: 0, zxid: 0n };
   }
 
   #hasWeight(id: number): boolean {

@@ -365,6 +365,27 @@ describe('one machine', () => {
     expect(machine.view.proposal).toEqual(own(2));
   });
 
+  test('who has what we lack may be voted for, whatever our members say of its weight', () => {
+    const machine = machineOf(ensembleOf(3, 'weight.3=0'));
+    look(machine, 0);
+    hear(machine, 3, { vote: own(3) }, 1);
+    expect(machine.view.proposal).toEqual(own(1));
+    const ahead = { leaderId: 3, epoch: 1, zxid: 2n };
+    hear(machine, 3, { vote: ahead }, 2);
+    expect(machine.view.proposal).toEqual(ahead);
+  });
+
+  test('who may not lead draws no votes by what it has, and does not make itself leader', () => {
+    const machine = machineOf(ensembleOf(3, 'weight.1=0'));
+    look(machine, 0);
+    const candidacy = { leaderId: 1, epoch: 0, zxid: 0n };
+    expect(machine.view.proposal).toEqual(candidacy);
+    for (const from of [2, 3]) {
+      expect(decisions(hear(machine, from, { vote: candidacy }, 1))).toEqual([]);
+    }
+    expect(decisions(machine.step({ kind: 'tick' }, millis(1_000)))).toEqual([]);
+  });
+
   test('a leader with newer members is followed, whatever ours say', () => {
     const machine = machineOf(ensembleOf(3));
     look(machine, 0);
