@@ -56,11 +56,11 @@ test(
 );
 
 test.each([
-  ['three', [[1, 2, 3]]],
-  ['six', [[1, 2, 3, 4, 5, 6]]],
+  ['three servers and an observer', [[1, 2, 3, 4]], [4]],
+  ['six servers', [[1, 2, 3, 4, 5, 6]], []],
 ])(
-  '%s servers whose links are cut',
-  async (_count, sites) => {
+  '%s whose links are cut',
+  async (_who, sites, observers) => {
     const refused = networksRefused();
     if (refused !== null) {
       console.warn(`skipped: ${refused}`);
@@ -68,7 +68,7 @@ test.each([
     }
     workspace = new Workspace();
     network = new Network(sites);
-    const ensemble = await Ensemble.start(workspace, { make, settings, network });
+    const ensemble = await Ensemble.start(workspace, { make, settings, network, observers });
     const links = linkFaults(ensemble, network);
     const history = await campaign({
       workspace,

@@ -202,6 +202,33 @@ testInNetwork(
 );
 
 testInNetwork(
+  'the line is slow: both sites go on being served, by the same leader',
+  async () => {
+    const leader = await ensemble.serving();
+    const kind = network.slowLine();
+    const workload = new Workload({
+      clients: [...MAIN, ...OTHER].map((id) => ensemble.connect([id])),
+      history,
+      keys: KEYS,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      name: 'slowly',
+      pauseMs: 20,
+    });
+    const began = nowMs();
+    await told(() =>
+      eventually(`all are served over a line with ${kind}`, async () =>
+        [...MAIN, ...OTHER].every((_, index) => acknowledgedBy(`slowly${index}`, began) > 10),
+      ),
+    );
+    network.quickenLine();
+    expect((await told(() => ensemble.serving())).id).toBe(leader.id);
+    await workload.stop();
+    await judge([...MAIN, ...OTHER]);
+  },
+  180_000,
+);
+
+testInNetwork(
   'the majority moves to the other site, and the same holds the other way round',
   async () => {
     const moved = await quorum(

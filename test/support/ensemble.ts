@@ -247,12 +247,6 @@ export class Ensemble {
     }
   }
 
-  /** Who says that it leads, if anybody. */
-  async leader(): Promise<Member | null> {
-    const modes = await Promise.all(this.all.map((member) => member.mode()));
-    return this.all[modes.indexOf('leader')] ?? null;
-  }
-
   /** What the servers said last, for a failure's message. */
   tail(lines = 25): string {
     return this.all
