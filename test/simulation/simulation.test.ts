@@ -7,10 +7,10 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { drawPlan, runSimulation, type Topology } from '@odradek/testkit';
+import { drawPlan, runSimulation, TOPOLOGIES, type Topology } from '@odradek/testkit';
 
 const SEEDS = 8;
-const RUNNABLE: readonly Topology[] = ['standalone'];
+const RUNNABLE: readonly Topology[] = TOPOLOGIES;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HASH = fileURLToPath(new URL('./hash.ts', import.meta.url));
 

@@ -55,6 +55,8 @@ export const topologies = {
   observer: [[1, 1, 1, -1]],
   /** A vote that weighs nothing, and one that weighs as much as two. */
   weights: [[2, 1, 1, 1, 0]],
+  /** The first decides alone. */
+  heavy: [[3, 1, 1]],
 } as const;
 export type Topology = keyof typeof topologies;
 export const TOPOLOGIES = Object.keys(topologies) as readonly Topology[];
@@ -67,6 +69,7 @@ const shares: Readonly<Record<Topology, number>> = {
   twoSites: 2,
   observer: 1,
   weights: 1,
+  heavy: 1,
 };
 
 export interface PlanOptions {
@@ -122,7 +125,8 @@ export function drawPlan(seed: string | number, options: PlanOptions = {}): Plan
     siege: drawSiege(new Draw(`${seed}/siege`), servers),
     tickMs,
     sessionTimeoutMs: tickMs * draw.oneOf([4, 6, 12]),
-    syncMs: draw.oneOf([0.3, 0.3, 3, 30, 120]),
+    // Slower than that, a disk would be at odds with syncLimit, and leaders would rightly come and go.
+    syncMs: Math.min(draw.oneOf([0.3, 0.3, 3, 30, 120]), tickMs / 5),
     snapCount: draw.oneOf([15, 60, 100_000]),
     world: {},
   };

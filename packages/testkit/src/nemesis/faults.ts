@@ -2,6 +2,7 @@
  * What goes wrong, as data: a schedule of faults, each with its time and its end, drawn from a seed. In the
  * end everything is well again; what must come back then is judged elsewhere.
  */
+import { decides } from '../checkers/majority.ts';
 import type { ServerPlan } from '../ensemble/plan.ts';
 import type { Draw } from '../world/draw.ts';
 
@@ -17,10 +18,18 @@ interface Timed {
   readonly forMs: number;
 }
 
+/** Servers that are down together, and come back one after the other. */
+interface Outage<Kind extends string> {
+  readonly kind: Kind;
+  readonly servers: readonly string[];
+  /** How much later each comes back than the one before it. */
+  readonly staggerMs: number;
+}
+
 export type Fault = Timed &
   (
-    | { readonly kind: 'kill'; readonly servers: readonly string[] }
-    | { readonly kind: 'powerLoss'; readonly servers: readonly string[] }
+    | Outage<'kill'>
+    | Outage<'powerLoss'>
     | { readonly kind: 'stop'; readonly servers: readonly string[] }
     /** Nothing gets from the hosts of `from` to those of `to`. */
     | {
@@ -132,10 +141,12 @@ function drawFault(
   const [from, to] = drawSides(draw, servers, clients);
   switch (kind) {
     case 'kill':
-      return { ...timed, kind, servers: some };
-    case 'powerLoss':
-      // All at once is what a data centre without power does.
-      return { ...timed, kind, servers: draw.chance(0.4) ? serverNames : some };
+    case 'powerLoss': {
+      // All at once is what a data centre without power does; who comes back first may know least.
+      const isAll = kind === 'powerLoss' && draw.chance(0.4);
+      const down = isAll ? draw.shuffled(serverNames) : some;
+      return { ...timed, kind, servers: down, staggerMs: draw.oneOf([0, 0, 2, 15]) * tickMs };
+    }
     case 'stop':
       return { ...timed, kind, servers: one };
     case 'cut':
@@ -158,8 +169,15 @@ function drawFault(
     case 'failingDisk':
       return { ...timed, kind, servers: one, share: draw.oneOf([0.05, 1]) };
     case 'bitRot':
-    case 'newDisk':
-      return { ...timed, kind, servers: one };
+    case 'newDisk': {
+      const expendable = servers.filter(({ name }) =>
+        decides(
+          servers,
+          serverNames.filter((other) => other !== name),
+        ),
+      );
+      return { ...timed, kind, servers: [draw.oneOf(expendable).name] };
+    }
     case 'clockJump':
       return {
         ...timed,
@@ -197,7 +215,13 @@ function drawSides(
 
 /** When the last fault is over. */
 export const endOf = (faults: readonly Fault[]): number =>
-  Math.max(0, ...faults.map(({ atMs, forMs }) => atMs + forMs));
+  Math.max(0, ...faults.map((fault) => fault.atMs + fault.forMs + staggerOf(fault)));
+
+/** By how much the last server comes back later than the first. */
+function staggerOf(fault: Fault): number {
+  if (fault.kind !== 'kill' && fault.kind !== 'powerLoss') return 0;
+  return (fault.servers.length - 1) * fault.staggerMs;
+}
 
 /** One line for a person. */
 export function faultText(fault: Fault): string {

@@ -59,9 +59,9 @@ export class Nemesis {
   #strike(fault: Fault): () => void {
     switch (fault.kind) {
       case 'kill':
-        return this.#takeDown(fault.servers, (server) => server.host.kill());
+        return this.#takeDown(fault.servers, (server) => server.host.kill(), fault.staggerMs);
       case 'powerLoss':
-        return this.#takeDown(fault.servers, (server) => server.host.losePower());
+        return this.#takeDown(fault.servers, (server) => server.host.losePower(), fault.staggerMs);
       case 'bitRot':
         return this.#takeDown(fault.servers, ({ host }) => {
           host.kill();
@@ -116,18 +116,26 @@ export class Nemesis {
     return names.flatMap((name) => this.#parts.coordinators.get(name) ?? []);
   }
 
-  #takeDown(names: readonly string[], take: (server: CoordinatorHost) => void): () => void {
+  #takeDown(
+    names: readonly string[],
+    take: (server: CoordinatorHost) => void,
+    staggerMs = 0,
+  ): () => void {
     const servers = this.#coordinators(names);
     for (const server of servers) {
       this.#down.set(server.name, (this.#down.get(server.name) ?? 0) + 1);
       server.isWanted = false;
       take(server);
     }
+    const bringBack = (server: CoordinatorHost): void => {
+      const left = (this.#down.get(server.name) ?? 1) - 1;
+      this.#down.set(server.name, left);
+      if (left === 0) server.start();
+    };
     return () => {
-      for (const server of servers) {
-        const left = (this.#down.get(server.name) ?? 1) - 1;
-        this.#down.set(server.name, left);
-        if (left === 0) server.start();
+      for (const [index, server] of servers.entries()) {
+        if (staggerMs === 0) bringBack(server);
+        else this.#parts.world.after(index * staggerMs, () => bringBack(server));
       }
     };
   }
