@@ -35,7 +35,7 @@ export interface ReplicaLimits {
 }
 
 export const DEFAULT_LIMITS: ReplicaLimits = {
-  recentBytes: 16 * MIB,
+  recentBytes: 4 * MIB,
   feedChunkBytes: 256 * KIB,
   learnerUnsentBytes: 64 * MIB,
   snapshotFeeds: 10,
