@@ -7,4 +7,5 @@ export {
   Message,
   type MessageSpec,
 } from './api.ts';
+export { messageToJson } from './json.ts';
 export type { VersionRange } from './node.ts';
