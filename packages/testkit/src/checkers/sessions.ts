@@ -23,8 +23,8 @@ export function checkSessions(sessions: readonly SessionHistory[], tree: Version
       breaches.push(`${client} was told that its session is gone before it was`);
     }
     if (ended === undefined || closeAskedAtUs !== null) continue;
-    // Only a write is certain to have reached whoever judges the silence.
-    let heardAtUs = session.openedAtUs;
+    // Only its beginning and its writes are certain to have reached whoever judges the silence.
+    let heardAtUs = tree.openedAtUs.get(sessionId) ?? session.openedAtUs;
     for (const { exchanges } of session.links) {
       for (const { request, answer, calledAtUs } of exchanges) {
         if (answer === null || !isWrite(request) || answer.err === SESSION_IS_GONE) continue;

@@ -61,6 +61,8 @@ export class VersionedTree {
   /** In the order in which servers tell of them. */
   readonly mutations: Mutation[] = [];
   readonly openSessions = new Map<bigint, bigint>();
+  /** When a server first applied the beginning of a session. */
+  readonly openedAtUs = new Map<bigint, number>();
   readonly endedSessions = new Map<bigint, EndedSession>();
   readonly #versions = new Map<string, Version[]>();
   readonly #now = new Map<string, NodeState>();
@@ -132,6 +134,7 @@ export class VersionedTree {
     if (change.kind === 'createSession') {
       if (this.endedSessions.has(sessionId)) breach('opens a session that had ended');
       this.openSessions.set(sessionId, zxid);
+      this.openedAtUs.set(sessionId, appliedAtUs);
       return;
     }
     if (change.kind === 'closeSession') {

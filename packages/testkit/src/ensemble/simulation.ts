@@ -251,6 +251,12 @@ class Simulation {
         coordinators: this.#coordinators,
         hosts: this.#hosts,
         diskPace: this.#diskPace,
+        // Who was never in line has nothing to give: then too much would be lost with this one.
+        isExpendable: (server) =>
+          this.#plan.servers.every(
+            ({ name, role }) =>
+              name === server || role === 'observer' || this.#leaders.everServed.has(name),
+          ),
       },
       faults,
     );

@@ -20,6 +20,8 @@ export interface NemesisParts {
   readonly world: SimulatedWorld;
   readonly coordinators: ReadonlyMap<string, CoordinatorHost>;
   readonly hosts: ReadonlyMap<string, SimulatedHost>;
+  /** Whether what this server's disk has can come back from the others. */
+  isExpendable(server: string): boolean;
   /** Of disks that are well. */
   readonly diskPace: DiskPace;
 }
@@ -65,13 +67,14 @@ export class Nemesis {
       case 'bitRot':
         return this.#takeDown(fault.servers, ({ host }) => {
           host.kill();
+          if (!this.#parts.isExpendable(host.name)) return;
           const where = host.disk.rot(DATA);
           this.#parts.world.trace.tell('nemesis', () => `a bit turned in ${where}`);
         });
       case 'newDisk':
         return this.#takeDown(fault.servers, (server) => {
           server.host.kill();
-          server.replaceDisk();
+          if (this.#parts.isExpendable(server.name)) server.replaceDisk();
         });
       case 'stop':
         return this.#stop(fault.servers);

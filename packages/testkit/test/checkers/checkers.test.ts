@@ -389,10 +389,11 @@ describe('sessions, trees, leaders, majorities', () => {
   const tree = treeOf(RIGHT.map((each) => each));
 
   test('a session may end by its client, or after its time-out', () => {
-    // It ended 7 ms after it began.
+    // It ended 6 ms after it began.
     expect(checkSessions([sessionOf([], { closeAskedAtUs: 6 * MS })], tree)).toEqual([]);
     expect(checkSessions([sessionOf([])], tree)).toHaveLength(1);
-    expect(checkSessions([sessionOf([], { timeoutMs: 7 })], tree)).toEqual([]);
+    expect(checkSessions([sessionOf([], { timeoutMs: 6 })], tree)).toEqual([]);
+    expect(checkSessions([sessionOf([], { timeoutMs: 7 })], tree)).toHaveLength(1);
   });
   test('nobody is told of an end that has not come', () => {
     const early = { closeAskedAtUs: 1, refusedAtUs: 2 };
@@ -405,15 +406,14 @@ describe('sessions, trees, leaders, majorities', () => {
     expect(checkFinalTrees([{ server: 'a', paths: right.slice(1) }], tree)).toHaveLength(1);
     expect(checkFinalTrees([{ server: 'a', paths: [...right, '/r/e'] }], tree)).toHaveLength(1);
   });
-  test('one leader for an epoch, and epochs that rise', () => {
+  test('one leader for an epoch', () => {
     const leaders = new Leaders();
     leaders.took('a', 'leading', 1, 0);
     leaders.took('b', 'following', 1, 0);
     leaders.took('b', 'leading', 2, 1);
     expect(leaders.breaches).toEqual([]);
     leaders.took('c', 'leading', 2, 2);
-    leaders.took('c', 'leading', 1, 3);
-    expect(leaders.breaches).toHaveLength(3);
+    expect(leaders.breaches).toHaveLength(1);
   });
   test('more than half of the votes', () => {
     const voters = [
