@@ -14,6 +14,8 @@ export const tools: Readonly<Record<string, Load>> = {
     (await import('./commands/kafka-console-consumer.ts')).kafkaConsoleConsumer,
   'kafka-console-producer': async () =>
     (await import('./commands/kafka-console-producer.ts')).kafkaConsoleProducer,
+  'kafka-delete-records': async () =>
+    (await import('./commands/kafka-delete-records.ts')).kafkaDeleteRecords,
   'kafka-dump-log': async () => (await import('./commands/kafka-dump-log.ts')).kafkaDumpLog,
   'kafka-server-start': async () => (await import('./commands/server-start.ts')).kafkaServerStart,
   'kafka-server-stop': async () => (await import('./commands/server-stop.ts')).kafkaServerStop,

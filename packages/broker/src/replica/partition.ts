@@ -28,6 +28,9 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { IsrChanges } from './isr-changes.ts';
 import { type OffsetWaiter, OffsetWaiters } from './offset-waiters.ts';
 
+/** In place of an offset to delete up to. */
+const ALL_THAT_IS_SAFE = -1;
+
 /** A fetch that waits for more to read. */
 export interface Sleeper {
   wake(): void;
@@ -75,6 +78,8 @@ export class Partition implements Surroundings {
   readonly #written = new OffsetWaiters();
   /** Waiting for the high watermark. */
   readonly #replicated = new OffsetWaiters();
+  /** Waiting for the low watermark: until records are gone from all live replicas. */
+  readonly #deleted = new OffsetWaiters();
   /** Fetches of followers, which may read to the end of the log, and of consumers, which may not. */
   readonly #sleepingAtEnd = new Set<Sleeper>();
   readonly #sleepingAtHighWatermark = new Set<Sleeper>();
@@ -138,6 +143,13 @@ export class Partition implements Surroundings {
     return this.#leaderEpoch;
   }
 
+  /** Below it no live replica has records any more; -1 while that is not known, or not led here. */
+  get lowWatermark(): number {
+    const { leader, log } = this;
+    const isAlive = (id: number): boolean => this.isAlive(id);
+    return leader === null ? -1 : leader.lowWatermark(log.logStartOffset, { isAlive });
+  }
+
   get highWatermark(): number {
     return this.#role.kind === 'leader' ? this.#role.state.highWatermark : this.#highWatermark;
   }
@@ -177,6 +189,7 @@ export class Partition implements Surroundings {
     this.#leaderEpoch = assigned.leaderEpoch;
     this.#role = { kind: 'follower', leader: assigned.leader };
     this.#replicated.fail('NOT_LEADER_OR_FOLLOWER');
+    this.#deleted.fail('NOT_LEADER_OR_FOLLOWER');
     this.#wakeAll();
   }
 
@@ -236,6 +249,47 @@ export class Partition implements Surroundings {
     (requiredAcks === 1 ? this.#written : this.#replicated).abandoned();
   }
 
+  // Deleting.
+
+  /**
+   * Raises the start of our log, as leader; followers learn of it when they fetch.
+   * @param offset everything below it goes; -1: everything below the high watermark
+   * @returns the offset that was meant: see `whenDeleted`
+   * @throws KafkaError POLICY_VIOLATION, OFFSET_OUT_OF_RANGE, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR
+   */
+  async deleteRecords(offset: number): Promise<number> {
+    this.#leaderOrThrow();
+    const { log, highWatermark } = this;
+    if (!log.config.cleanupPolicy.includes('delete'))
+      throw new KafkaError('POLICY_VIOLATION', `${log.name}: its cleanup.policy is not delete`);
+    const before = offset === ALL_THAT_IS_SAFE ? highWatermark : offset;
+    if (before < 0 || before > highWatermark)
+      throw new KafkaError(
+        'OFFSET_OUT_OF_RANGE',
+        `${log.name}: ${before} is not in [0, ${highWatermark}]`,
+      );
+    await log.advanceLogStart(before);
+    return before;
+  }
+
+  /** Settles `waiter` once every live replica has deleted everything below its offset. */
+  whenDeleted(waiter: OffsetWaiter): void {
+    if (this.isOffline) waiter.failed('KAFKA_STORAGE_ERROR');
+    else if (this.leader === null) waiter.failed('NOT_LEADER_OR_FOLLOWER');
+    else if (this.lowWatermark >= waiter.offset) waiter.reached();
+    else this.#deleted.add(waiter);
+  }
+
+  /** A waiter of `whenDeleted` settled otherwise. */
+  deletionAbandoned(): void {
+    this.#deleted.abandoned();
+  }
+
+  /** The low watermark may have moved: a follower told its log's start, or somebody left or came. */
+  lookAtLowWatermark(): void {
+    if (this.#deleted.length > 0) this.#deleted.reach(this.lowWatermark);
+  }
+
   // Reading.
 
   /** `sleeper.wake()` is called when there may be more to read, or when the role changes. */
@@ -258,6 +312,7 @@ export class Partition implements Surroundings {
     if (moved === 'unknown-replica')
       throw new KafkaError('NOT_LEADER_OR_FOLLOWER', `broker ${brokerId} holds no replica`);
     if (moved) this.#highWatermarkMoved();
+    this.lookAtLowWatermark();
     const proposal = leader.proposeExpand(brokerId, this);
     if (proposal !== null) this.#context.isrChanges.submit(this, leader, proposal);
   }
@@ -357,6 +412,7 @@ export class Partition implements Surroundings {
   #failAll(error: KafkaErrorName): void {
     this.#written.fail(error);
     this.#replicated.fail(error);
+    this.#deleted.fail(error);
     this.#wakeAll();
   }
 }

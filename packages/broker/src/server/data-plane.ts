@@ -4,6 +4,7 @@
  */
 import type { CoordinatorSession } from '@odradek/client';
 import type { BufferPool, Environment } from '@odradek/runtime';
+import { deleteRecordsHandler } from '../api/delete-records.ts';
 import { fetchHandler } from '../api/fetch.ts';
 import { leaderAndIsrHandler } from '../api/leader-and-isr.ts';
 import { listOffsetsHandler } from '../api/list-offsets.ts';
@@ -17,6 +18,7 @@ import { isInternalTopic } from '../core/controller/topic-names.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { ByteBudget } from '../network/byte-budget.ts';
 import { ControlledReplicas } from '../replica/controlled-replicas.ts';
+import { RecordDeletions } from '../replica/record-deletions.ts';
 import { ReplicaManager } from '../replica/replica-manager.ts';
 import { connectToSource } from '../replica/source-connection.ts';
 import { replicaSettings } from './broker-settings.ts';
@@ -72,6 +74,12 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       ? null
       : { host: endpoint.host, port: endpoint.port, rack: broker.rack };
   };
+  const deletions = new RecordDeletions({
+    replicas,
+    deadlines: replicas.deadlines,
+    metadata,
+    isInternal: isInternalTopic,
+  });
   const controlled = new ControlledReplicas(replicas, plane.fence);
   return {
     replicas,
@@ -80,6 +88,7 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       fetchHandler({ replicas }),
       listOffsetsHandler({ replicas }),
       offsetForLeaderEpochHandler({ replicas }),
+      deleteRecordsHandler({ deletions }),
       leaderAndIsrHandler({
         controlled,
         prepareTopics: (topics) => plane.prepareTopics(topics),

@@ -23,6 +23,7 @@ import {
 } from '@odradek/protocol';
 import { BufferPool, type Environment, type LogFields, nodeEnvironment } from '@odradek/runtime';
 import { apiVersionsHandler } from '../../src/api/api-versions.ts';
+import { deleteRecordsHandler } from '../../src/api/delete-records.ts';
 import { fetchHandler } from '../../src/api/fetch.ts';
 import { leaderAndIsrHandler } from '../../src/api/leader-and-isr.ts';
 import { listOffsetsHandler } from '../../src/api/list-offsets.ts';
@@ -37,6 +38,7 @@ import { MetadataCache } from '../../src/metadata/metadata-cache.ts';
 import { Acceptor } from '../../src/network/acceptor.ts';
 import { ByteBudget } from '../../src/network/byte-budget.ts';
 import { ControlledReplicas } from '../../src/replica/controlled-replicas.ts';
+import { RecordDeletions } from '../../src/replica/record-deletions.ts';
 import { ReplicaManager, type ReplicaSettings } from '../../src/replica/replica-manager.ts';
 import { connectToSource } from '../../src/replica/source-connection.ts';
 
@@ -322,6 +324,14 @@ export class TestBroker {
       fetchHandler({ replicas }),
       listOffsetsHandler({ replicas }),
       offsetForLeaderEpochHandler({ replicas }),
+      deleteRecordsHandler({
+        deletions: new RecordDeletions({
+          replicas,
+          deadlines: replicas.deadlines,
+          metadata,
+          isInternal: (topic) => topic.startsWith('__'),
+        }),
+      }),
       leaderAndIsrHandler({ controlled, prepareTopics: () => Promise.resolve() }),
       stopReplicaHandler({ controlled }),
     );

@@ -9,6 +9,7 @@ import type { TopicView } from '../cluster/cluster-view.ts';
 import { updateOfMetadata } from '../discovery/metadata-answer.ts';
 import { comparePartitions, type TopicPartition } from '../topic-partition.ts';
 import { describeConfigs } from './configs-host.ts';
+import { deleteRecords } from './deletions-host.ts';
 import { failureOf, firstRetriable } from './failures.ts';
 import { deleteGroups, describeGroups, groupOffsets, listGroups } from './groups-host.ts';
 import { listOffsets } from './offsets-host.ts';
@@ -17,6 +18,7 @@ import type {
   ClusterDescription,
   ConfigResource,
   CreatedTopic,
+  DeletedRecords,
   GroupDescription,
   GroupListing,
   ListedOffset,
@@ -30,6 +32,8 @@ import type {
 
 /** How long the controller may take until all leaders are there. */
 const TOPIC_TIMEOUT_MS = 30_000;
+/** How long replicas may take to delete records. */
+const DELETION_TIMEOUT_MS = 30_000;
 const METADATA_VERSION_MAX = 12;
 const DEFAULT_COUNT = -1;
 
@@ -156,6 +160,15 @@ export class KafkaAdmin implements Admin {
   ): Promise<readonly ListedOffset[]> {
     const listed = await listOffsets(this.#cluster, partitions, options.isolation);
     return [...listed].sort(comparePartitions);
+  }
+
+  async deleteRecords(
+    partitions: readonly (TopicPartition & { readonly before: number | 'high-watermark' })[],
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<readonly DeletedRecords[]> {
+    const timeoutMs = options.timeoutMs ?? DELETION_TIMEOUT_MS;
+    const deleted = await deleteRecords(this.#cluster, partitions, timeoutMs);
+    return [...deleted].sort(comparePartitions);
   }
 
   listGroups(): Promise<readonly GroupListing[]> {

@@ -1,12 +1,12 @@
 /**
- * ListOffsets: each partition's leader is asked, all leaders at once; partitions whose leader has moved
- * are asked again. Shared by admin and consumer.
+ * ListOffsets: where partitions begin and end, and which offsets belong to times. Shared by admin and
+ * consumer.
  */
 import { apis, type BodyOf, KafkaError, kafkaErrorOf } from '@odradek/protocol';
 import type { Cluster } from '../cluster/cluster-host.ts';
-import { backoffMs, DEFAULT_BACKOFF } from '../cluster/retry.ts';
-import { isRetriable } from '../errors.ts';
-import { partitionKey, type TopicPartition } from '../topic-partition.ts';
+import type { BrokerConnection } from '../connection/index.ts';
+import type { TopicPartition } from '../topic-partition.ts';
+import { askLeaders } from './leaders-host.ts';
 import type { ListedOffset, OffsetSpec } from './types.ts';
 
 const LATEST = -1;
@@ -15,86 +15,36 @@ const MAX_TIMESTAMP = -3;
 /** The first version that knows the largest timestamp. */
 const MAX_TIMESTAMP_VERSION = 7;
 const CONSUMER = -1;
-const ATTEMPTS_MAX = 12;
-/** A topic just made is unknown for a moment; one that stays unknown is not there. */
-const ATTEMPTS_MAX_UNKNOWN = 4;
 
 type Wanted = TopicPartition & { readonly at: OffsetSpec };
 type Isolation = 'read_uncommitted' | 'read_committed';
 
 /** One result for each partition, in no order; one that no retry helped carries its error. */
-export async function listOffsets(
+export function listOffsets(
   cluster: Cluster,
   partitions: readonly Wanted[],
   isolation: Isolation = 'read_uncommitted',
 ): Promise<readonly ListedOffset[]> {
-  const done: ListedOffset[] = [];
-  let open = partitions;
-  for (let attempt = 1; open.length > 0; attempt += 1) {
-    const results = await askAll(cluster, open, isolation);
-    const again = new Set<string>();
-    for (const result of results)
-      if (isRetriable(result.error) && attempt < attemptsMax(result.error))
-        again.add(partitionKey(result));
-      else done.push(result);
-    open = open.filter((wanted) => again.has(partitionKey(wanted)));
-    if (open.length > 0) {
-      await cluster.pause(backoffMs(DEFAULT_BACKOFF, attempt, cluster.chance()));
-      await refresh(cluster, open);
-    }
-  }
-  return done;
-}
-
-function attemptsMax(error: KafkaError | null): number {
-  return error?.code === 'UNKNOWN_TOPIC_OR_PARTITION' ? ATTEMPTS_MAX_UNKNOWN : ATTEMPTS_MAX;
-}
-
-async function askAll(
-  cluster: Cluster,
-  partitions: readonly Wanted[],
-  isolation: Isolation,
-): Promise<readonly ListedOffset[]> {
-  const unknown = partitions.filter((wanted) => cluster.leaderOf(wanted) === null);
-  if (unknown.length > 0) await refresh(cluster, unknown);
-  const byLeader = new Map<number, Wanted[]>();
-  const results: ListedOffset[] = [];
-  for (const wanted of partitions) {
-    const leader = cluster.leaderOf(wanted);
-    if (leader === null) results.push(withoutLeader(cluster, wanted));
-    else byLeader.set(leader, [...(byLeader.get(leader) ?? []), wanted]);
-  }
-  const answers = await Promise.all(
-    [...byLeader].map(([leader, wanted]) => askLeader(cluster, leader, wanted, isolation)),
-  );
-  return [...results, ...answers.flat()];
+  return askLeaders<Wanted, ListedOffset>(cluster, partitions, {
+    ask: (connection, wanted) => askLeader(connection, wanted, isolation),
+    failed,
+  });
 }
 
 async function askLeader(
-  cluster: Cluster,
-  leader: number,
+  connection: BrokerConnection,
   partitions: readonly Wanted[],
   isolation: Isolation,
 ): Promise<readonly ListedOffset[]> {
-  try {
-    const connection = await cluster.connectionTo(leader, 'general');
-    const version = connection.versionOf(apis.listOffsets);
-    if (version < MAX_TIMESTAMP_VERSION && partitions.some(({ at }) => at === 'max-timestamp'))
-      throw new KafkaError('UNSUPPORTED_VERSION', 'the broker cannot tell the largest timestamp');
-    const response = await connection.send(apis.listOffsets, version, {
-      replicaId: CONSUMER,
-      ...(version >= 2 ? { isolationLevel: isolation === 'read_committed' ? 1 : 0 } : {}),
-      topics: wireTopics(partitions),
-    });
-    return resultsOf(response);
-  } catch (error) {
-    if (!(error instanceof KafkaError) && !isRetriable(error)) throw error;
-    const failure =
-      error instanceof KafkaError
-        ? error
-        : new KafkaError('NETWORK_EXCEPTION', String(error), { cause: error });
-    return partitions.map((wanted) => failed(wanted, failure));
-  }
+  const version = connection.versionOf(apis.listOffsets);
+  if (version < MAX_TIMESTAMP_VERSION && partitions.some(({ at }) => at === 'max-timestamp'))
+    throw new KafkaError('UNSUPPORTED_VERSION', 'the broker cannot tell the largest timestamp');
+  const response = await connection.send(apis.listOffsets, version, {
+    replicaId: CONSUMER,
+    ...(version >= 2 ? { isolationLevel: isolation === 'read_committed' ? 1 : 0 } : {}),
+    topics: wireTopics(partitions),
+  });
+  return resultsOf(response);
 }
 
 function wireTopics(partitions: readonly Wanted[]) {
@@ -138,24 +88,6 @@ function timestampOf(at: OffsetSpec): number {
   }
 }
 
-function withoutLeader(cluster: Cluster, wanted: Wanted): ListedOffset {
-  const topic = cluster.view.topic(wanted.topic);
-  const code = topic?.error ?? (topic === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : null);
-  const exists = topic !== undefined && wanted.partition < topic.partitions.length;
-  return failed(
-    wanted,
-    new KafkaError(
-      code ?? (exists ? 'LEADER_NOT_AVAILABLE' : 'UNKNOWN_TOPIC_OR_PARTITION'),
-      partitionKey(wanted),
-    ),
-  );
-}
-
 function failed({ topic, partition }: TopicPartition, error: KafkaError): ListedOffset {
   return { topic, partition, error, offset: -1, timestamp: -1, leaderEpoch: -1 };
-}
-
-async function refresh(cluster: Cluster, partitions: readonly TopicPartition[]): Promise<void> {
-  const topics = [...new Set(partitions.map(({ topic }) => topic))];
-  await cluster.refresh(topics).catch(() => undefined); // The next attempt finds out.
 }

@@ -108,6 +108,13 @@ export interface ListedOffset extends TopicPartition {
   readonly leaderEpoch: number;
 }
 
+/** What became of records that were to be deleted. */
+export interface DeletedRecords extends TopicPartition {
+  readonly error: KafkaError | null;
+  /** Where the partition begins now, on all replicas that are alive; -1 with an error. */
+  readonly lowWatermark: number;
+}
+
 export interface GroupListing {
   readonly groupId: string;
   readonly protocolType: string;
@@ -171,6 +178,14 @@ export interface Admin {
     partitions: readonly (TopicPartition & { readonly at: OffsetSpec })[],
     options?: { readonly isolation?: 'read_uncommitted' | 'read_committed' },
   ): Promise<readonly ListedOffset[]>;
+  /**
+   * Deletes the records before an offset, for good. Resolves when all live replicas have.
+   * @param options `timeoutMs`: how long they may take, 30 seconds unless given
+   */
+  deleteRecords(
+    partitions: readonly (TopicPartition & { readonly before: number | 'high-watermark' })[],
+    options?: { readonly timeoutMs?: number },
+  ): Promise<readonly DeletedRecords[]>;
   listGroups(): Promise<readonly GroupListing[]>;
   describeGroups(groupIds: readonly string[]): Promise<readonly GroupDescription[]>;
   deleteGroups(groupIds: readonly string[]): Promise<readonly Outcome[]>;

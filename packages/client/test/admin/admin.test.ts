@@ -238,6 +238,66 @@ describe('offsets', () => {
   });
 });
 
+describe('records', () => {
+  const answering = (id: number) =>
+    at(id).on(apis.deleteRecords, ({ topics }) => ({
+      throttleTimeMs: 0,
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex, offset }) => {
+          const isLeader = cluster.partition(name, partitionIndex).leader === id;
+          const error = offset > 100 ? 'OFFSET_OUT_OF_RANGE' : 'NONE';
+          return {
+            partitionIndex,
+            errorCode: errorCodes[isLeader ? error : 'NOT_LEADER_OR_FOLLOWER'],
+            lowWatermark: isLeader && error === 'NONE' ? (offset === -1 ? 50 : offset) : -1,
+          };
+        }),
+      })),
+    }));
+
+  test('are deleted by the leader of each partition, and by the next one when it has moved', async () => {
+    cluster.createTopic('t', 3);
+    for (const id of [0, 1]) answering(id);
+    const admin = kafka.admin();
+    const wishes = [
+      { topic: 't', partition: 2, before: 101 },
+      { topic: 't', partition: 0, before: 7 },
+      { topic: 't', partition: 1, before: 'high-watermark' },
+      { topic: 't', partition: 9, before: 1 },
+    ] as const;
+    const expected = [
+      { topic: 't', partition: 0, error: null, lowWatermark: 7 },
+      { topic: 't', partition: 1, error: null, lowWatermark: 50 },
+      { topic: 't', partition: 2, error: { code: 'OFFSET_OUT_OF_RANGE' }, lowWatermark: -1 },
+      { topic: 't', partition: 9, error: { code: 'UNKNOWN_TOPIC_OR_PARTITION' }, lowWatermark: -1 },
+    ];
+    expect(await admin.deleteRecords(wishes)).toMatchObject(expected);
+    cluster.moveLeader('t', 0, 1 - cluster.partition('t', 0).leader);
+    expect(await admin.deleteRecords(wishes)).toMatchObject(expected);
+  });
+
+  test('that not all replicas deleted in time are not asked for again', async () => {
+    cluster.createTopic('t', 1);
+    let askedCount = 0;
+    for (const id of [0, 1])
+      at(id).on(apis.deleteRecords, ({ timeoutMs }) => {
+        askedCount += 1;
+        expect(timeoutMs).toBe(20);
+        const errorCode = errorCodes.REQUEST_TIMED_OUT;
+        return {
+          throttleTimeMs: 0,
+          topics: [{ name: 't', partitions: [{ partitionIndex: 0, errorCode, lowWatermark: 3 }] }],
+        };
+      });
+    const wishes = [{ topic: 't', partition: 0, before: 5 }];
+    expect(await kafka.admin().deleteRecords(wishes, { timeoutMs: 20 })).toMatchObject([
+      { error: { code: 'REQUEST_TIMED_OUT' }, lowWatermark: 3 },
+    ]);
+    expect(askedCount).toBe(1);
+  });
+});
+
 describe('groups', () => {
   test('are listed at every broker and described at their coordinator', async () => {
     for (const id of [0, 1])

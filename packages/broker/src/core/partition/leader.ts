@@ -135,6 +135,17 @@ export class PartitionLeader {
     return this.#followers.get(id);
   }
 
+  /**
+   * Below it nobody alive has records any more: the lowest log start of our own log and of those of
+   * the followers that are alive. -1 as long as one of them has not fetched under this leader.
+   */
+  lowWatermark(logStartOffset: number, { isAlive }: Pick<Surroundings, 'isAlive'>): number {
+    let lowest = logStartOffset;
+    for (const [id, follower] of this.#followers)
+      if (follower.logStartOffset < lowest && isAlive(id)) lowest = follower.logStartOffset;
+    return lowest;
+  }
+
   /** How many replicas must be in sync for acks=all: no more than there are. */
   requiredInsyncReplicas({ minInsyncReplicas }: Surroundings): number {
     return Math.min(minInsyncReplicas, this.replicas.length);
