@@ -1,6 +1,6 @@
 /**
- * Fetch (key 1): reads batches, for consumers and for followers. Versions 0 to 3 would need batches
- * converted to older formats, which is not done yet: they are not served.
+ * Fetch (key 1): reads batches, for consumers and for followers; for consumers of versions 0 to 3
+ * they are converted to message sets.
  */
 import { apis } from '@odradek/protocol';
 import { giveBack } from '../replica/fetch-read.ts';
@@ -15,7 +15,7 @@ export function fetchHandler({
 }): RegisteredHandler {
   const fetch = handler(
     apis.fetch,
-    [4, 17],
+    [0, 17],
     (request, { apiVersion, listenerName }) => replicas.fetch(request, apiVersion, listenerName),
     { keepsNothing: true },
   );

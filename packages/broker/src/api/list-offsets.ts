@@ -1,6 +1,6 @@
 /**
- * ListOffsets (key 2): offsets by timestamp, and the ends of a log. Version 0 answers with the
- * beginnings of segments and is not served.
+ * ListOffsets (key 2): offsets by timestamp, and the ends of a log. Version 0 knows no offsets by
+ * timestamp: it is answered with the beginnings of segments.
  */
 import {
   apis,
@@ -29,6 +29,8 @@ const EARLIEST_LOCAL_SINCE = 8;
 const LATEST_TIERED_SINCE = 9;
 const OFFSET_NOT_AVAILABLE_SINCE = 5;
 const LEADER_EPOCH_SINCE = 4;
+/** One offset in place of a list of segments' beginnings (KIP-79). */
+const ONE_OFFSET_SINCE = 1;
 const CONSUMER = -1;
 /** A tool that may ask any replica. */
 const DEBUGGER = -2;
@@ -44,6 +46,7 @@ interface Listed {
 const inVersion = ({ offset, timestamp, leaderEpoch }: Listed, version: number) =>
   version >= LEADER_EPOCH_SINCE ? { offset, timestamp, leaderEpoch } : { offset, timestamp };
 
+const NONE: ReadonlySet<string> = new Set();
 const NOTHING: Listed = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 export function listOffsetsHandler({
@@ -51,8 +54,9 @@ export function listOffsetsHandler({
 }: {
   readonly replicas: ReplicaManager;
 }): RegisteredHandler {
-  return handler(apis.listOffsets, [1, 9], async (request, { apiVersion }) => {
-    const repeated = repeatedPartitions(request);
+  return handler(apis.listOffsets, [0, 9], async (request, { apiVersion }) => {
+    // Whoever asks in version 0 may ask for several times at once.
+    const repeated = apiVersion < ONE_OFFSET_SINCE ? NONE : repeatedPartitions(request);
     return {
       topics: await Promise.all(
         request.topics.map(async ({ name, partitions }) => ({
@@ -93,6 +97,7 @@ async function answer(
     const partition = replicas.replicaFor(topic, NO_TOPIC_ID, asked.partitionIndex);
     if (typeof partition === 'string') throw new KafkaError(partition);
     checkReader(partition, asked, request);
+    if (version < ONE_OFFSET_SINCE) return await segmentsOf(partition, asked, request);
     const listed = await list(partition, asked.timestamp, request, version);
     return { partitionIndex: asked.partitionIndex, errorCode: 0, ...inVersion(listed, version) };
   } catch (error) {
@@ -107,6 +112,22 @@ const refusal = ({ partitionIndex }: AskedPartition, error: KafkaErrorName) => (
   errorCode: errorCodes[error],
   ...NOTHING,
 });
+
+/** Beginnings of segments, the newest first; a consumer sees none above the high watermark. */
+async function segmentsOf(
+  { log, highWatermark }: Partition,
+  { partitionIndex, timestamp, maxNumOffsets }: AskedPartition,
+  { replicaId }: ListOffsetsRequest,
+) {
+  const offsets = await log.segmentOffsetsBefore(timestamp, maxNumOffsets);
+  const visible = offsets.filter((offset) => offset <= highWatermark);
+  const isCut = replicaId === CONSUMER && visible.length < offsets.length;
+  return {
+    partitionIndex,
+    errorCode: 0,
+    oldStyleOffsets: isCut ? [highWatermark, ...visible] : offsets,
+  };
+}
 
 function checkReader(
   partition: Partition,

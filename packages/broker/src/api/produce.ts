@@ -4,10 +4,7 @@
  * acks 0: no answer; a failure closes the connection, so that the producer notices. acks 1: when the
  * log is written. acks -1: when every replica that counts has the batch.
  *
- * Versions 0 to 2 carry message sets of magic 0 and 1, which are not converted yet: they are not
- * served. They are advertised all the same, because librdkafka turns compression off when Produce 0
- * is missing from the list; Kafka 4 says 0 for the same reason. Nobody who knows version 3 asks in
- * an older one.
+ * Versions 0 to 2 carry message sets of magic 0 and 1, of which the log makes batches.
  *
  * There is no transaction coordinator here yet, so no producer can have begun a transaction:
  * transactional batches are refused like any that no transaction vouches for (KIP-890).
@@ -19,13 +16,15 @@ import {
   isTransactional,
   KafkaError,
   type KafkaErrorName,
+  magic,
   type ProduceRequest,
   type produceResponse,
   RECORD_BATCH_OVERHEAD,
 } from '@odradek/protocol';
 import { OdradekError } from '@odradek/runtime';
 import { NO_TOPIC_ID } from '../core/controller/state.ts';
-import { RecordsRefused } from '../log/validate.ts';
+import type { AppendOrigin } from '../log/log-types.ts';
+import { RecordsRefused } from '../log/record-rules.ts';
 import { DelayedProduce, type ProduceSlot } from '../replica/delayed-produce.ts';
 import type { Partition } from '../replica/partition.ts';
 import type { ReplicaManager } from '../replica/replica-manager.ts';
@@ -52,6 +51,10 @@ export interface ProduceDependencies {
 const ADMIN_CLIENT_ID = '__admin_client';
 /** New leaders are told from this version on (KIP-951). */
 const LEADER_TOLD_SINCE = 10;
+/** One batch of magic 2 for a partition from this version on; message sets before (KIP-98). */
+const BATCHES_SINCE = 3;
+/** KAFKA_STORAGE_ERROR is known from this version on (KIP-112). */
+const STORAGE_ERROR_SINCE = 4;
 /** zstd is known from this version on (KIP-110). */
 const ZSTD_SINCE = 7;
 const ZSTD = 4;
@@ -81,17 +84,26 @@ class Slot implements ProduceSlot {
   }
 }
 
+/** The same for clients that know nothing of disks that fail: they look for another leader. */
+class OldSlot extends Slot {
+  override failed(error: KafkaErrorName, message: string | null = null): void {
+    super.failed(error === 'KAFKA_STORAGE_ERROR' ? 'NOT_LEADER_OR_FOLLOWER' : error, message);
+  }
+}
+
 /** One produce request in the making of its answer. */
 class ProduceCall {
   readonly #dependencies: ProduceDependencies;
   readonly #request: ProduceRequest;
   readonly #context: RequestContext;
+  readonly #origin: AppendOrigin;
   #firstError: KafkaErrorName | null = null;
 
   constructor(dependencies: ProduceDependencies, request: ProduceRequest, context: RequestContext) {
     this.#dependencies = dependencies;
     this.#request = request;
     this.#context = context;
+    this.#origin = context.apiVersion >= BATCHES_SINCE ? 'client' : 'old-client';
   }
 
   run(): ProduceAnswer | null | Promise<ProduceAnswer> {
@@ -137,13 +149,14 @@ class ProduceCall {
     acks: -1 | 0 | 1,
     delayed: DelayedProduce | null,
   ): Slot {
-    const slot = new Slot(index);
+    const isOld = this.#context.apiVersion < STORAGE_ERROR_SINCE;
+    const slot = isOld ? new OldSlot(index) : new Slot(index);
     const partition = this.#dependencies.replicas.replicaFor(topic, NO_TOPIC_ID, index);
     try {
       if (typeof partition === 'string') throw new KafkaError(partition);
       this.#checkTopic(topic);
       const batch = this.#checkBatch(records);
-      const result = partition.append(batch, acks, 'client');
+      const result = partition.append(batch, acks, this.#origin);
       slot.baseOffset = result.firstOffset;
       slot.logAppendTimeMs = result.logAppendTimeMs;
       slot.logStartOffset = result.logStartOffset;
@@ -161,9 +174,10 @@ class ProduceCall {
 
   /** What depends on the request; the log checks what depends on the batch alone. */
   #checkBatch(records: Buffer | null): Buffer {
-    if (records === null || records.length === 0)
+    if (records === null || (records.length === 0 && this.#origin === 'client'))
       throw new KafkaError('INVALID_RECORD', 'one batch per partition is needed');
     if (records.length < RECORD_BATCH_OVERHEAD) return records;
+    if (this.#origin === 'old-client' && magic(records, 0) !== 2) return records;
     const codec = records.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
     if (codec === ZSTD && this.#context.apiVersion < ZSTD_SINCE)
       throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs Produce 7');
@@ -234,9 +248,9 @@ function codeOf(error: unknown): KafkaErrorName {
 export function produceHandler(dependencies: ProduceDependencies): RegisteredHandler {
   return handler(
     apis.produce,
-    [3, 11],
+    [0, 11],
     (request, context) => new ProduceCall(dependencies, request, context).run(),
     // The log has copied the batches when they are appended.
-    { advertised: [0, 11], mayOverlap: true, keepsNothing: true },
+    { mayOverlap: true, keepsNothing: true },
   );
 }

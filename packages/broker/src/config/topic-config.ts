@@ -168,6 +168,7 @@ export function logConfigOf(values: TopicValues): LogConfig {
     flushIntervalMs: values['flush.ms'],
     fileDeleteDelayMs: values['file.delete.delay.ms'],
     compressionType: values['compression.type'],
+    messageDownconversionEnable: values['message.downconversion.enable'],
     preallocate: values.preallocate,
   };
 }

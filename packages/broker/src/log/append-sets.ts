@@ -9,7 +9,8 @@ import { type BatchFacts, factsOf, producerBatchOf } from './batches.ts';
 import type { LogConfig } from './log-config.ts';
 import { type AppendOrigin, UnexpectedAppendOffset } from './log-types.ts';
 import { soundBatch } from './scan.ts';
-import { validateClientBatch } from './validate.ts';
+import { type ValidBatch, validateClientBatch } from './validate.ts';
+import { validateMessageSet } from './validate-message-set.ts';
 
 /** Batches that are ready to go into the log, all of them or none. */
 export interface AppendSet {
@@ -38,11 +39,8 @@ export interface LeaderAppend {
  * @throws KafkaError as validateClientBatch does, and RECORD_LIST_TOO_LARGE
  */
 export function leaderSet(records: Buffer, append: LeaderAppend): AppendSet {
-  const { config, wallTimeMs, leaderEpoch } = append;
-  const { bytes, logAppendTimeMs } =
-    append.origin === 'client'
-      ? validateClientBatch(records, config, wallTimeMs)
-      : { bytes: records, logAppendTimeMs: -1 };
+  const { config, leaderEpoch } = append;
+  const { bytes, logAppendTimeMs } = validated(records, append);
   if (bytes.length > config.segmentBytes) {
     const detail = `${bytes.length} bytes, segment.bytes is ${config.segmentBytes}`;
     throw new KafkaError('RECORD_LIST_TOO_LARGE', detail);
@@ -61,6 +59,12 @@ export function leaderSet(records: Buffer, append: LeaderAppend): AppendSet {
     at += facts.sizeBytes;
   }
   return { bytes, batches, producers, logAppendTimeMs, ...summary(batches) };
+}
+
+function validated(records: Buffer, { origin, config, wallTimeMs }: LeaderAppend): ValidBatch {
+  if (origin === 'client') return validateClientBatch(records, config, wallTimeMs);
+  if (origin === 'old-client') return validateMessageSet(records, config, wallTimeMs);
+  return { bytes: records, logAppendTimeMs: -1 };
 }
 
 export interface FollowerAppend {

@@ -34,6 +34,8 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number;
   /** compression.type; 'producer' keeps what the client chose. */
   readonly compressionType: string;
+  /** message.downconversion.enable: consumers that know only older formats are served. */
+  readonly messageDownconversionEnable: boolean;
   /** preallocate: give a new segment file its full size at once. */
   readonly preallocate: boolean;
 }
@@ -56,5 +58,6 @@ export const defaultLogConfig: LogConfig = {
   flushIntervalMs: Number.POSITIVE_INFINITY,
   fileDeleteDelayMs: 60_000,
   compressionType: 'producer',
+  messageDownconversionEnable: true,
   preallocate: false,
 };

@@ -23,10 +23,11 @@ export interface AppendResult {
 }
 
 /**
- * Who appends: a client (everything is checked), or a coordinator of this broker (its own batches,
- * of which there may be several, control batches included).
+ * Who appends: a client (everything is checked), a client that may send message sets of magic 0 and
+ * 1 (they become a batch), or a coordinator of this broker (its own batches, of which there may be
+ * several, control batches included).
  */
-export type AppendOrigin = 'client' | 'coordinator';
+export type AppendOrigin = 'client' | 'old-client' | 'coordinator';
 
 /** Whole batches, ready for the socket: the chunks are to be sent one after the other and never changed. */
 export interface LogSlice {

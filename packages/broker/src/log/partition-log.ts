@@ -32,6 +32,7 @@ import type {
 import { writeTopicId } from './meta-properties.ts';
 import type { RetentionDecision } from './retention.ts';
 import type { Segment } from './segment.ts';
+import { segmentOffsetsBefore } from './segment-offsets.ts';
 import { TimeLookup } from './time-lookup.ts';
 import { restartLog, truncateLog } from './truncation.ts';
 import { finishLog, retireOldSegments, rollSegment, syncBelow } from './upkeep.ts';
@@ -279,6 +280,14 @@ export class PartitionLog {
     this.#condition.requireReadable();
     await this.#queue.task(() => Promise.resolve()); // It may be among what is being written.
     return this.#condition.guarded(() => this.#times.youngest());
+  }
+
+  /** See {@link segmentOffsetsBefore}: where segments begin that were written before a time. */
+  segmentOffsetsBefore(timestamp: number, countMax: number): Promise<readonly number[]> {
+    this.#condition.requireReadable();
+    return this.#condition.guarded(() =>
+      segmentOffsetsBefore(this.#resources, this.#state, timestamp, countMax),
+    );
   }
 
   /** Base offset of the segment that holds `offset`. */

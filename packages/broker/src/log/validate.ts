@@ -8,7 +8,8 @@
  * producer's. What Kafka checks besides, that offset deltas count up from zero and that the header's
  * largest timestamp is true, harms nobody but the producer that gets it wrong.
  *
- * Not here: sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
+ * Not here: what single records are held to (record-rules.ts), message sets of older producers
+ * (validate-message-set.ts), sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
  */
 import {
   baseOffset,
@@ -37,6 +38,7 @@ import {
 } from '@odradek/protocol';
 import { batchSize } from './batches.ts';
 import type { LogConfig } from './log-config.ts';
+import { needsRecords, RecordRules } from './record-rules.ts';
 
 /**
  * The most bytes that a client's compressed batch may unfold to where its records must be looked
@@ -44,28 +46,6 @@ import type { LogConfig } from './log-config.ts';
  * nothing is unfolded.
  */
 export const UNFOLDED_BATCH_BYTES_MAX = 32 * 1024 * 1024;
-
-/** Refused records that are named one by one in an answer. */
-export const RECORD_ERRORS_MAX = 100;
-
-/** One record that was refused, by its place in the batch: `record_errors` of a produce response. */
-export interface RecordError {
-  readonly batchIndex: number;
-  readonly message: string;
-}
-
-/** A batch with records that are not allowed; nothing of it was appended. */
-export class RecordsRefused extends KafkaError {
-  readonly recordErrors: readonly RecordError[];
-  constructor(
-    code: 'INVALID_RECORD' | 'INVALID_TIMESTAMP',
-    recordErrors: readonly RecordError[],
-    detail: string,
-  ) {
-    super(code, detail);
-    this.recordErrors = recordErrors;
-  }
-}
 
 export interface ValidBatch {
   /** What to append: the batch itself, patched in place, or a re-encoded one. */
@@ -146,44 +126,14 @@ function checkHeader(batch: Buffer): void {
   }
 }
 
-function needsRecords(config: LogConfig): boolean {
-  return config.cleanupPolicy.includes('compact') || boundsTimestamps(config);
-}
-
-function boundsTimestamps(config: LogConfig): boolean {
-  return (
-    config.messageTimestampType === 'CreateTime' &&
-    (config.messageTimestampBeforeMaxMs < Number.MAX_SAFE_INTEGER ||
-      config.messageTimestampAfterMaxMs < Number.MAX_SAFE_INTEGER)
-  );
-}
-
-/** Looks at every record. Collects what is wrong, so that the client learns of all of it. */
+/** Looks at every record. */
 function checkRecords(batch: Buffer, config: LogConfig, wallTimeMs: number): void {
-  const wantsKeys = config.cleanupPolicy.includes('compact');
-  const bounded = boundsTimestamps(config);
-  const earliest = wallTimeMs - config.messageTimestampBeforeMaxMs;
-  const latest = wallTimeMs + config.messageTimestampAfterMaxMs;
-  const errors: RecordError[] = [];
-  let untimely = false;
+  const rules = new RecordRules(config, wallTimeMs);
   const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
   const cursor = openRecords(batch, 0, limits);
-  for (let batchIndex = 0; cursor.next(); batchIndex++) {
-    const { timestamp } = cursor;
-    const untimelyHere =
-      bounded && timestamp !== -1 && (timestamp < earliest || timestamp > latest);
-    const keyless = wantsKeys && cursor.keyLength < 0;
-    if (untimelyHere) untimely = true;
-    if (!(untimelyHere || keyless) || errors.length >= RECORD_ERRORS_MAX) continue;
-    const message = untimelyHere
-      ? `timestamp ${timestamp} is not in [${earliest}, ${latest}]`
-      : 'a compacted topic takes no record without a key';
-    errors.push({ batchIndex, message });
-  }
-  const [first] = errors;
-  if (first === undefined) return;
-  const detail = `record ${first.batchIndex}: ${first.message}`;
-  throw new RecordsRefused(untimely ? 'INVALID_TIMESTAMP' : 'INVALID_RECORD', errors, detail);
+  for (let batchIndex = 0; cursor.next(); batchIndex++)
+    rules.check(batchIndex, cursor.timestamp, cursor.keyLength >= 0);
+  rules.conclude();
 }
 
 /** The batch in the codec that compression.type asks for; the batch itself where it is content. */
@@ -210,13 +160,13 @@ function inWantedCodec(batch: Buffer, config: LogConfig): Buffer {
 }
 
 /** null for 'producer': whatever the producer chose. */
-function wantedCodec(compressionType: string): Codec | null {
+export function wantedCodec(compressionType: string): Codec | null {
   if (compressionType === 'uncompressed') return 'none';
   return codecs.find((codec) => codec === compressionType && codec !== 'none') ?? null;
 }
 
 /** Turns what the decoders say of impossible bytes into the protocol's error. */
-function refusing<T>(check: () => T): T {
+export function refusing<T>(check: () => T): T {
   try {
     return check();
   } catch (error) {

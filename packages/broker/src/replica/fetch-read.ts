@@ -3,7 +3,8 @@
  * partition. One pass over the request's partitions, in their order, within the limits; synchronous
  * as long as the newest batches in memory have what is asked for.
  *
- * Waiting for more data is in delayed-fetch.ts, which partitions a request means in fetch-sessions.ts.
+ * Waiting for more data is in delayed-fetch.ts, what older consumers get instead of batches in
+ * older-fetches.ts, which partitions a request means in fetch-sessions.ts.
  */
 import {
   errorCodes,
@@ -43,8 +44,11 @@ export interface FetchTerms {
   readonly readCommitted: boolean;
   /** For all partitions together. */
   readonly maxBytes: number;
-  /** At least one whole batch is returned, be it larger than the limits (v3+). */
-  readonly wholeFirstBatch: boolean;
+  /**
+   * At least one whole batch is read of each partition, be it larger than its limit, for as long as
+   * there is room for all; else one in all. Before v3 limits are kept when it is converted.
+   */
+  readonly wholeBatchOfEach: boolean;
   /** Any replica may answer, not only the leader (consumers, v11+). */
   readonly anyReplica: boolean;
   /** The answer has room for the current leader (v12+). */
@@ -111,7 +115,7 @@ export function readAll(
       replicas,
       arriving,
       Math.max(0, terms.maxBytes - sizeBytes),
-      terms.wholeFirstBatch && sizeBytes === 0,
+      sizeBytes === 0 || (terms.wholeBatchOfEach && sizeBytes < terms.maxBytes),
     );
   for (let index = 0; index < targets.length; index += 1) {
     const read = next(index);
@@ -256,7 +260,8 @@ function diverging(
   };
 }
 
-function failure(
+/** The answer of a partition that is not read from. */
+export function failure(
   target: FetchTarget,
   terms: FetchTerms,
   error: KafkaErrorName,

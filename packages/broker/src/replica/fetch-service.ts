@@ -6,7 +6,7 @@
  * slow readers hold most of it gets less, but always a whole batch if there is one.
  */
 import { errorCodes, type FetchRequest, type fetchResponse, type InputOf } from '@odradek/protocol';
-import type { Clock, PooledBuffer } from '@odradek/runtime';
+import type { Clock, PooledBuffer, Timers } from '@odradek/runtime';
 import type { DeadlineQueue } from '../time/deadline-queue.ts';
 import { DelayedFetch, type FetchWakeups } from './delayed-fetch.ts';
 import {
@@ -20,6 +20,7 @@ import {
   readAll,
 } from './fetch-read.ts';
 import { type FetchSessions, replicaIdOf } from './fetch-sessions.ts';
+import { ANYTHING_SINCE, readForOlder } from './older-fetches.ts';
 import type { Partition } from './partition.ts';
 
 export type FetchAnswer = InputOf<typeof fetchResponse> & {
@@ -28,7 +29,7 @@ export type FetchAnswer = InputOf<typeof fetchResponse> & {
 };
 type TopicAnswer = FetchAnswer['responses'][number];
 
-/** The answer's limit is for all partitions, and the first batch comes whole, from v3 on. */
+/** One limit is for all partitions together from v3 on. */
 const LIMIT_SINCE = 3;
 /** Consumers may read from followers from v11 on (KIP-392). */
 const ANY_REPLICA_SINCE = 11;
@@ -39,6 +40,7 @@ const READ_COMMITTED = 1;
 
 export interface FetchServiceOptions {
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly sessions: FetchSessions;
   readonly replicas: ReplicaLookup;
   readonly wakeups: FetchWakeups;
@@ -76,7 +78,7 @@ export class FetchService {
       return { errorCode: errorCodes[plan], sessionId: 0, responses: [], lent: [] };
     const { targets } = plan;
     const terms = this.#termsOf(request, version);
-    const answer = (read: FetchRead): FetchAnswer => {
+    const asRead = (read: FetchRead): FetchAnswer => {
       const { sessionId, reads } = plan.conclude(read.reads);
       return {
         errorCode: 0,
@@ -85,6 +87,12 @@ export class FetchService {
         responses: byTopic(reads, version),
         ...(version >= ENDPOINTS_SINCE ? this.#endpoints(reads, listenerName) : {}),
       };
+    };
+    const isOlder = version < ANYTHING_SINCE && terms.replicaId < 0;
+    const answer = (read: FetchRead): FetchAnswer | Promise<FetchAnswer> => {
+      if (!isOlder) return asRead(read);
+      const fit = readForOlder(read, terms, version, this.#options);
+      return fit instanceof Promise ? fit.then(asRead) : asRead(fit);
     };
     const enough = (read: FetchRead): boolean =>
       read.urgent ||
@@ -109,7 +117,7 @@ export class FetchService {
       maxBytes: fromFollower
         ? request.maxBytes
         : Math.min(request.maxBytes, this.#options.consumerMaxBytes),
-      wholeFirstBatch: version >= LIMIT_SINCE,
+      wholeBatchOfEach: version < LIMIT_SINCE,
       anyReplica: !fromFollower && version >= ANY_REPLICA_SINCE,
       tellsLeader: version >= LEADER_TOLD_SINCE,
     };

@@ -134,6 +134,7 @@ export class ReplicaManager implements ReplicaLookup {
     });
     this.#fetches = new FetchService({
       clock,
+      timers,
       sessions: new FetchSessions({
         slots: settings.fetchSessionSlots,
         randomBelow: (limit) => random.below(limit),

@@ -1,6 +1,7 @@
 /** What a leader refuses, and with which of the protocol's errors; and what it leaves alone. */
 import { describe, expect, test } from '@jest/globals';
-import { RECORD_ERRORS_MAX, RecordsRefused, validateClientBatch } from '../../src/log/validate.ts';
+import { RECORD_ERRORS_MAX, RecordsRefused } from '../../src/log/record-rules.ts';
+import { validateClientBatch } from '../../src/log/validate.ts';
 import {
   attributes,
   checksumMatches,

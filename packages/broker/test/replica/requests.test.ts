@@ -4,7 +4,13 @@
  * and scenes of their own for waiting, sessions and errors.
  */
 import { describe, expect, test } from '@jest/globals';
-import { apis, type InputOf, kafkaErrorOf, type listOffsetsRequest } from '@odradek/protocol';
+import {
+  apis,
+  encodeMessageSet,
+  type InputOf,
+  kafkaErrorOf,
+  type listOffsetsRequest,
+} from '@odradek/protocol';
 import {
   batchOf,
   fetchInput,
@@ -17,6 +23,8 @@ import {
   withCluster,
 } from './support.ts';
 
+const NOW = 1_700_000_000_000;
+
 const versions = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -27,6 +35,12 @@ const withLeader = (run: (broker: TestBroker, folder: string) => Promise<void>):
     await controller.elect(1, [1]);
     controller.announce();
     await run(broker, folder);
+  });
+
+const messagesOf = (magic: 0 | 1, values: readonly string[]): Buffer =>
+  encodeMessageSet({
+    magic,
+    records: values.map((value) => ({ key: null, value: Buffer.from(value), timestamp: NOW })),
   });
 
 const fetchInVersion = (version: number, offset: number, topic = TOPIC, topicId = TOPIC_ID) => ({
@@ -41,8 +55,9 @@ const fetchInVersion = (version: number, offset: number, topic = TOPIC, topicId 
 });
 
 describe('every version that is advertised is answered', () => {
-  test.each(versions(3, 11))('Produce v%i', (version) =>
+  test.each(versions(0, 11))('Produce v%i', (version) =>
     withLeader(async (broker) => {
+      const records = version < 3 ? messagesOf(version < 2 ? 0 : 1, ['a']) : batchOf(['a']);
       const response = await broker.send(apis.produce, version, {
         acks: -1,
         timeoutMs: 1_000,
@@ -50,11 +65,11 @@ describe('every version that is advertised is answered', () => {
           {
             name: TOPIC,
             partitionData: [
-              { index: 0, records: batchOf(['a']) },
-              { index: 5, records: batchOf(['a']) },
+              { index: 0, records },
+              { index: 5, records },
             ],
           },
-          { name: 'nowhere', partitionData: [{ index: 0, records: batchOf(['a']) }] },
+          { name: 'nowhere', partitionData: [{ index: 0, records }] },
         ],
       });
       const errors = response.responses.map(({ partitionResponses }) =>
@@ -68,19 +83,21 @@ describe('every version that is advertised is answered', () => {
     }),
   );
 
-  test.each(versions(4, 17))('Fetch v%i', (version) =>
+  test.each(versions(0, 17))('Fetch v%i', (version) =>
     withLeader(async (broker) => {
       await broker.produce(['a', 'b']);
       const response = await broker.send(apis.fetch, version, fetchInVersion(version, 1));
       const partition = partitionOf(response);
       expect(kafkaErrorOf(partition.errorCode)).toBe('NONE');
       expect(partition.highWatermark).toBe(2);
-      expect(partition.lastStableOffset).toBe(2);
-      // The whole batch that holds the offset.
-      expect(recordsOf(partition.records)).toEqual([
+      if (version >= 4) expect(partition.lastStableOffset).toBe(2);
+      // The whole batch that holds the offset; messages from the offset on where they stand alone.
+      const whole = [
         { offset: 0, value: 'a' },
         { offset: 1, value: 'b' },
-      ]);
+      ];
+      expect(recordsOf(partition.records)).toEqual(version < 4 ? whole.slice(1) : whole);
+      expect(partition.records?.readInt8(16)).toBe(version < 2 ? 0 : version < 4 ? 1 : 2);
       const unknown = await broker.send(
         apis.fetch,
         version,

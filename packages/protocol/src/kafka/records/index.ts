@@ -55,6 +55,7 @@ export {
   openRecordsAsync,
 } from './decode-batch.ts';
 export { decodeMessage, decodeMessageAsync } from './decode-message-set.ts';
+export { type DownConversion, downConvert } from './down-convert.ts';
 export {
   type BatchInput,
   encodeBatch,

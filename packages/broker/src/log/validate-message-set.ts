@@ -1,0 +1,131 @@
+/**
+ * What a leader makes of a message set, as producers from before Kafka 0.11 send it: one batch of
+ * magic 2, by Kafka's rules for both.
+ *
+ * A set is messages one after the other, or one compressed message that wraps others. Each is held
+ * to max.message.bytes and its checksum before anything is unpacked; keys and timestamps are then
+ * held to the topic's rules, and offsets, which producers only count for themselves, are forgotten.
+ * A message at the end that is cut short is left out, as Kafka leaves it out.
+ *
+ * Not here: producers of today (validate.ts).
+ */
+import {
+  batchSize,
+  type Codec,
+  type DecodedBatch,
+  decodeMessage,
+  encodeBatch,
+  KafkaError,
+  MalformedMessage,
+  magic,
+  messageChecksumMatches,
+  type Record,
+} from '@odradek/protocol';
+import type { LogConfig } from './log-config.ts';
+import { RecordRules } from './record-rules.ts';
+import {
+  refusing,
+  UNFOLDED_BATCH_BYTES_MAX,
+  type ValidBatch,
+  validateClientBatch,
+  wantedCodec,
+} from './validate.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Checks what a client sent in Produce 0 to 2 and makes a batch of it; of an empty set, nothing.
+ * A batch of magic 2, which Kafka takes in these versions as well, is held to its own rules.
+ * @throws KafkaError as validateClientBatch
+ */
+export function validateMessageSet(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+): ValidBatch {
+  const messages = checkedMessages(records, config);
+  const [first] = messages;
+  if (first === undefined) return { bytes: NOTHING, logAppendTimeMs: -1 };
+  if (magic(records, first) === 2) return validateClientBatch(records, config, wallTimeMs);
+  return refusing(() => asBatch(records, messages, config, wallTimeMs));
+}
+
+/** Where the whole messages begin: each small enough and with the right checksum. */
+function checkedMessages(records: Buffer, config: LogConfig): number[] {
+  const positions: number[] = [];
+  for (let at = 0; ; ) {
+    const sizeBytes = sizeOf(records, at);
+    if (sizeBytes < 0) return positions;
+    if (sizeBytes > config.maxMessageBytes) throw tooLarge(sizeBytes, config);
+    // What a batch of magic 2 is held to is seen when all of it is checked.
+    if (magic(records, at) < 2 && !messageChecksumMatches(records, at))
+      throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a message does not match');
+    positions.push(at);
+    at += sizeBytes;
+  }
+}
+
+function sizeOf(records: Buffer, at: number): number {
+  try {
+    return batchSize(records, at);
+  } catch (error) {
+    if (error instanceof MalformedMessage)
+      throw new KafkaError('CORRUPT_MESSAGE', error.message, { cause: error });
+    throw error;
+  }
+}
+
+function asBatch(
+  records: Buffer,
+  positions: readonly number[],
+  config: LogConfig,
+  wallTimeMs: number,
+): ValidBatch {
+  const messages = decoded(records, positions);
+  const rules = new RecordRules(config, wallTimeMs);
+  const taken: Record[] = [];
+  for (const { timestampType, records: inside } of messages)
+    for (const record of inside) {
+      if (timestampType === 'LogAppendTime')
+        rules.refuseTime(taken.length, 'clients may not set the log append time');
+      else rules.check(taken.length, record.timestamp, record.key !== null);
+      taken.push(record);
+    }
+  rules.conclude();
+  const codec = wantedCodec(config.compressionType) ?? codecOf(messages);
+  const isTimed = config.messageTimestampType === 'LogAppendTime';
+  const bytes = encodeBatch({
+    records: taken,
+    compression: codec,
+    ...(isTimed ? { timestampType: 'LogAppendTime', maxTimestamp: wallTimeMs } : {}),
+  });
+  if (bytes.length > config.maxMessageBytes) throw tooLarge(bytes.length, config);
+  return { bytes, logAppendTimeMs: isTimed ? wallTimeMs : -1 };
+}
+
+/** All of one format, and a compressed message alone, since it becomes one batch. */
+function decoded(records: Buffer, positions: readonly number[]): DecodedBatch[] {
+  const format = magic(records, 0);
+  const messages: DecodedBatch[] = [];
+  // The checksums of whole messages have been looked at; those inside of others have not.
+  const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX };
+  for (const at of positions) {
+    if (magic(records, at) !== format)
+      throw new KafkaError('INVALID_RECORD', `magic ${magic(records, at)} behind ${format}`);
+    const message = decodeMessage(records, at, limits);
+    if (message.compression !== 'none' && positions.length > 1)
+      throw new KafkaError('INVALID_RECORD', 'a compressed message that is not the only one');
+    messages.push(message);
+  }
+  return messages;
+}
+
+/** What the producer chose. */
+function codecOf(messages: readonly DecodedBatch[]): Codec {
+  return messages[0]?.compression ?? 'none';
+}
+
+function tooLarge(sizeBytes: number, { maxMessageBytes }: LogConfig): KafkaError {
+  const detail = `${sizeBytes} bytes, max.message.bytes is ${maxMessageBytes}`;
+  return new KafkaError('MESSAGE_TOO_LARGE', detail);
+}
