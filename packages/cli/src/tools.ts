@@ -17,6 +17,7 @@ export const tools: Readonly<Record<string, Load>> = {
   'kafka-delete-records': async () =>
     (await import('./commands/kafka-delete-records.ts')).kafkaDeleteRecords,
   'kafka-dump-log': async () => (await import('./commands/kafka-dump-log.ts')).kafkaDumpLog,
+  'kafka-log-dirs': async () => (await import('./commands/kafka-log-dirs.ts')).kafkaLogDirs,
   'kafka-server-start': async () => (await import('./commands/server-start.ts')).kafkaServerStart,
   'kafka-server-stop': async () => (await import('./commands/server-stop.ts')).kafkaServerStop,
   'kafka-topics': async () => (await import('./commands/kafka-topics.ts')).kafkaTopics,

@@ -184,6 +184,13 @@ export interface FileStatus {
   readonly modifiedAtMs: number;
 }
 
+/** Room on the volume that holds a folder. */
+export interface DiskSpace {
+  readonly totalBytes: number;
+  /** What this process may still write. */
+  readonly usableBytes: number;
+}
+
 export type DiskMode = 'read' | 'write' | 'create' | 'durable';
 
 /** Failures reject with DiskError; a path that is not there is `null` or a no-op where said so. */
@@ -208,6 +215,8 @@ export interface Disk {
   /** A file, or a folder with all that is in it; fine when it is not there. */
   remove(path: string): Promise<void>;
   setModifiedTime(path: string, atMs: number): Promise<void>;
+  /** Of the volume that `path`, which must be there, lies on. */
+  space(path: string): Promise<DiskSpace>;
   /** Makes renames, creations and removals in this folder durable. */
   syncDirectory(path: string): Promise<void>;
   /**

@@ -109,6 +109,13 @@ export class LogManager {
     return this.#directories.filter(({ online }) => online).map((directory) => directory.path);
   }
 
+  /** All of log.dirs, in their order and as absolute paths; the failed ones too. */
+  get directories(): readonly { readonly path: string; readonly online: boolean }[] {
+    const online = new Set(this.onlineDirectories);
+    const paths = new Set(this.#options.directories.map((directory) => path.resolve(directory)));
+    return [...paths].map((directory) => ({ path: directory, online: online.has(directory) }));
+  }
+
   /** Bytes that logs have accepted and the operating system has not. */
   get pendingBytes(): number {
     return this.#resources.budget.pendingBytes;

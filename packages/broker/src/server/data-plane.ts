@@ -5,6 +5,7 @@
 import type { CoordinatorSession } from '@odradek/client';
 import type { BufferPool, Environment } from '@odradek/runtime';
 import { deleteRecordsHandler } from '../api/delete-records.ts';
+import { describeLogDirsHandler } from '../api/describe-log-dirs.ts';
 import { fetchHandler } from '../api/fetch.ts';
 import { leaderAndIsrHandler } from '../api/leader-and-isr.ts';
 import { listOffsetsHandler } from '../api/list-offsets.ts';
@@ -89,6 +90,7 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       listOffsetsHandler({ replicas }),
       offsetForLeaderEpochHandler({ replicas }),
       deleteRecordsHandler({ deletions }),
+      describeLogDirsHandler({ logs, disk: environment.disk }),
       leaderAndIsrHandler({
         controlled,
         prepareTopics: (topics) => plane.prepareTopics(topics),

@@ -18,7 +18,8 @@ export type Operation =
   | 'truncate'
   | 'rename'
   | 'remove'
-  | 'replace';
+  | 'replace'
+  | 'space';
 
 export class MemoryDisk implements Disk {
   readonly files = new Map<string, Node>();
@@ -136,6 +137,11 @@ export class MemoryDisk implements Disk {
   async setModifiedTime(file: string, atMs: number): Promise<void> {
     const node = this.files.get(file);
     if (node !== undefined) node.modifiedAtMs = atMs;
+  }
+
+  async space(folder: string) {
+    this.#note('space', folder);
+    return { totalBytes: 1_000, usableBytes: 400 };
   }
 
   async syncDirectory(): Promise<void> {}

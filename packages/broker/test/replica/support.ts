@@ -24,6 +24,7 @@ import {
 import { BufferPool, type Environment, type LogFields, nodeEnvironment } from '@odradek/runtime';
 import { apiVersionsHandler } from '../../src/api/api-versions.ts';
 import { deleteRecordsHandler } from '../../src/api/delete-records.ts';
+import { describeLogDirsHandler } from '../../src/api/describe-log-dirs.ts';
 import { fetchHandler } from '../../src/api/fetch.ts';
 import { leaderAndIsrHandler } from '../../src/api/leader-and-isr.ts';
 import { listOffsetsHandler } from '../../src/api/list-offsets.ts';
@@ -332,6 +333,7 @@ export class TestBroker {
           isInternal: (topic) => topic.startsWith('__'),
         }),
       }),
+      describeLogDirsHandler({ logs, disk: environment.disk }),
       leaderAndIsrHandler({ controlled, prepareTopics: () => Promise.resolve() }),
       stopReplicaHandler({ controlled }),
     );

@@ -12,9 +12,11 @@ import { describeConfigs } from './configs-host.ts';
 import { deleteRecords } from './deletions-host.ts';
 import { failureOf, firstRetriable } from './failures.ts';
 import { deleteGroups, describeGroups, groupOffsets, listGroups } from './groups-host.ts';
+import { describeLogDirs } from './log-dirs-host.ts';
 import { listOffsets } from './offsets-host.ts';
 import type {
   Admin,
+  BrokerLogDirs,
   ClusterDescription,
   ConfigResource,
   CreatedTopic,
@@ -169,6 +171,10 @@ export class KafkaAdmin implements Admin {
     const timeoutMs = options.timeoutMs ?? DELETION_TIMEOUT_MS;
     const deleted = await deleteRecords(this.#cluster, partitions, timeoutMs);
     return [...deleted].sort(comparePartitions);
+  }
+
+  describeLogDirs(brokerIds: readonly number[]): Promise<readonly BrokerLogDirs[]> {
+    return describeLogDirs(this.#cluster, brokerIds);
   }
 
   listGroups(): Promise<readonly GroupListing[]> {

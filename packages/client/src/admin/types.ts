@@ -115,6 +115,31 @@ export interface DeletedRecords extends TopicPartition {
   readonly lowWatermark: number;
 }
 
+/** A replica as it lies in a log directory. */
+export interface ReplicaLog extends TopicPartition {
+  readonly sizeBytes: number;
+  /** How far its end is behind the high watermark; of a future log, behind the log it will replace. */
+  readonly offsetLag: number;
+  /** It is being copied here and will take the place of the one in another directory. */
+  readonly isFuture: boolean;
+}
+
+export interface LogDirDescription {
+  readonly path: string;
+  /** Why nothing is known of it: KAFKA_STORAGE_ERROR when it has failed. */
+  readonly error: KafkaError | null;
+  /** Sorted. */
+  readonly replicas: readonly ReplicaLog[];
+  /** Of the volume; null where the broker does not tell. */
+  readonly totalBytes: number | null;
+  readonly usableBytes: number | null;
+}
+
+export interface BrokerLogDirs {
+  readonly brokerId: number;
+  readonly logDirs: readonly LogDirDescription[];
+}
+
 export interface GroupListing {
   readonly groupId: string;
   readonly protocolType: string;
@@ -186,6 +211,8 @@ export interface Admin {
     partitions: readonly (TopicPartition & { readonly before: number | 'high-watermark' })[],
     options?: { readonly timeoutMs?: number },
   ): Promise<readonly DeletedRecords[]>;
+  /** In the order of the ids. @throws KafkaError when a broker cannot be asked */
+  describeLogDirs(brokerIds: readonly number[]): Promise<readonly BrokerLogDirs[]>;
   listGroups(): Promise<readonly GroupListing[]>;
   describeGroups(groupIds: readonly string[]): Promise<readonly GroupDescription[]>;
   deleteGroups(groupIds: readonly string[]): Promise<readonly Outcome[]>;

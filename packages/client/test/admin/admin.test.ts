@@ -298,6 +298,55 @@ describe('records', () => {
   });
 });
 
+test('log directories are told by each broker itself', async () => {
+  for (const id of [0, 1])
+    at(id).on(apis.describeLogDirs, ({ topics }) => {
+      expect(topics).toBeNull();
+      const partition = {
+        partitionIndex: 4,
+        partitionSize: 9,
+        offsetLag: id,
+        isFutureKey: id === 1,
+      };
+      const failedCode = errorCodes.KAFKA_STORAGE_ERROR;
+      return {
+        throttleTimeMs: 0,
+        results: [
+          {
+            errorCode: 0,
+            logDir: `/a${id}`,
+            topics: [
+              { name: 'u', partitions: [partition] },
+              { name: 't', partitions: [partition] },
+            ],
+            totalBytes: 100,
+          },
+          { errorCode: failedCode, logDir: '/b', topics: [] },
+        ],
+      };
+    });
+  const described = await kafka.admin().describeLogDirs([1, 0]);
+  expect(described).toMatchObject([
+    {
+      brokerId: 1,
+      logDirs: [
+        {
+          path: '/a1',
+          error: null,
+          totalBytes: 100,
+          usableBytes: null,
+          replicas: [
+            { topic: 't', partition: 4, sizeBytes: 9, offsetLag: 1, isFuture: true },
+            { topic: 'u', partition: 4 },
+          ],
+        },
+        { path: '/b', error: { code: 'KAFKA_STORAGE_ERROR' }, replicas: [], totalBytes: null },
+      ],
+    },
+    { brokerId: 0, logDirs: [{ path: '/a0' }, { path: '/b' }] },
+  ]);
+});
+
 describe('groups', () => {
   test('are listed at every broker and described at their coordinator', async () => {
     for (const id of [0, 1])

@@ -353,6 +353,7 @@ export class TestServer {
       rename: (from, to) => disk.rename(from, to),
       remove: (path) => disk.remove(path),
       setModifiedTime: (path) => disk.setModifiedTime(path),
+      space: (path) => disk.space(path),
       syncDirectory: (path) => disk.syncDirectory(path),
       lock: (path) => disk.lock(path),
     };

@@ -311,6 +311,11 @@ export class MemoryDisk implements Disk {
     await this.#operation(null, path);
   }
 
+  async space(path: string) {
+    await this.#operation(null, path);
+    return { totalBytes: 1_000, usableBytes: 400 };
+  }
+
   async syncDirectory(path: string): Promise<void> {
     await this.#operation('syncDirectory', path);
     for (const known of [...this.#durableNames.keys()]) {

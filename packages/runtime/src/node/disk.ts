@@ -12,10 +12,18 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   utimes,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DirectoryEntry, Disk, DiskFile, DiskMode, FileStatus } from '../environment.ts';
+import type {
+  DirectoryEntry,
+  Disk,
+  DiskFile,
+  DiskMode,
+  DiskSpace,
+  FileStatus,
+} from '../environment.ts';
 import { DiskError } from '../errors.ts';
 import { takeLock } from './lock-file.ts';
 import { systemCodeOf } from './system-error.ts';
@@ -196,6 +204,11 @@ function byName(left: DirectoryEntry, right: DirectoryEntry): number {
   return left.name < right.name ? -1 : 1;
 }
 
+/** A volume of more than eight petabytes counts as one of eight. */
+function asNumber(bytes: bigint): number {
+  return Math.min(Number(bytes), Number.MAX_SAFE_INTEGER);
+}
+
 export function nodeDisk(): Disk {
   /** Replacements under way, by path: two at once would share the temporary file. */
   const replacing = new Map<string, Promise<void>>();
@@ -241,6 +254,14 @@ export function nodeDisk(): Disk {
     remove: (path) => guarded('remove', path, rm(path, { recursive: true, force: true })),
     setModifiedTime: (path, atMs) =>
       guarded('utimes', path, utimes(path, atMs / 1000, atMs / 1000)),
+    async space(path): Promise<DiskSpace> {
+      const { bsize, blocks, bavail } = await guarded(
+        'statfs',
+        path,
+        statfs(path, { bigint: true }),
+      );
+      return { totalBytes: asNumber(bsize * blocks), usableBytes: asNumber(bsize * bavail) };
+    },
     syncDirectory,
     lock: (lockFilePath) => takeLock(lockFilePath),
   };

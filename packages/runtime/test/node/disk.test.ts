@@ -145,3 +145,11 @@ test('modified time is kept to the millisecond', async () => {
   expect(status).toMatchObject({ kind: 'file', sizeBytes: 3 });
   expect(Math.round(status?.modifiedAtMs ?? 0)).toBe(1_500_000_000_123);
 });
+
+test('the room on the volume of a folder is told; a folder that is not there is a failure', async () => {
+  const { totalBytes, usableBytes } = await disk.space(folder);
+  expect(Number.isSafeInteger(totalBytes) && Number.isSafeInteger(usableBytes)).toBe(true);
+  expect(totalBytes).toBeGreaterThanOrEqual(usableBytes);
+  expect(totalBytes).toBeGreaterThan(0);
+  await expect(disk.space(join(folder, 'nowhere'))).rejects.toBeInstanceOf(DiskError);
+});

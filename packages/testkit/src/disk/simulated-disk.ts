@@ -29,6 +29,9 @@ export interface DiskPace {
 /** A disk that is well. */
 export const soundPace: DiskPace = { callUs: 15, syncUs: 400 };
 
+/** What a disk holds that has not been filled up. */
+const VOLUME_BYTES = 2 ** 40;
+
 export type DiskOperation = 'read' | 'write' | 'sync' | 'names';
 
 interface Failing {
@@ -115,6 +118,14 @@ export class SimulatedDisk {
     let usedBytes = leftBytes;
     for (const [, file] of this.#tree.files()) usedBytes += file.sizeBytes;
     this.capacityBytes = usedBytes;
+  }
+
+  /** A volume of a terabyte, unless it was filled up. */
+  space(): { readonly totalBytes: number; readonly usableBytes: number } {
+    let usedBytes = 0;
+    for (const [, file] of this.#tree.files()) usedBytes += file.sizeBytes;
+    const totalBytes = Math.min(this.capacityBytes, VOLUME_BYTES);
+    return { totalBytes, usableBytes: Math.max(0, totalBytes - usedBytes) };
   }
 
   /** Puts a file there, durably, as an operator would. */
@@ -349,6 +360,10 @@ class DiskView implements Disk {
       const file = this.#tree().get(path);
       if (file !== undefined) file.modifiedAtMs = atMs;
     });
+  }
+
+  space(path: string) {
+    return this.#after('read', path, 0, () => this.#disk.space());
   }
 
   syncDirectory(path: string): Promise<void> {

@@ -1,0 +1,82 @@
+/**
+ * DescribeLogDirs (key 35): what lies in each of log.dirs, and how much room there is. A directory
+ * that has failed is told as such, without its partitions.
+ *
+ * Logs are not moved between directories yet, so there is no future log to tell of; and no directory
+ * is cordoned.
+ */
+import { apis, type DescribeLogDirsRequest, errorCodes } from '@odradek/protocol';
+import { type Disk, DiskError } from '@odradek/runtime';
+import type { LogManager } from '../log/log-manager.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+import { handler, type RegisteredHandler } from './registry.ts';
+
+export interface DescribeLogDirsParts {
+  readonly logs: Pick<LogManager, 'directories' | 'all'>;
+  readonly disk: Pick<Disk, 'space'>;
+}
+
+const UNKNOWN_BYTES = -1;
+
+export function describeLogDirsHandler({ logs, disk }: DescribeLogDirsParts): RegisteredHandler {
+  return handler(apis.describeLogDirs, [0, 5], async (request) => {
+    const isWanted = wantedBy(request);
+    const results = logs.directories.map(async ({ path, online }) => {
+      if (!online) return failed(path);
+      try {
+        const { totalBytes, usableBytes } = await disk.space(path);
+        const inside = [...logs.all()].filter((log) => log.directory === path && isWanted(log));
+        return {
+          errorCode: 0,
+          logDir: path,
+          topics: topicsOf(inside),
+          totalBytes,
+          usableBytes,
+        };
+      } catch (failure) {
+        if (failure instanceof DiskError) return failed(path);
+        throw failure;
+      }
+    });
+    return { throttleTimeMs: 0, errorCode: 0, results: await Promise.all(results) };
+  });
+}
+
+function failed(path: string) {
+  return {
+    errorCode: errorCodes.KAFKA_STORAGE_ERROR,
+    logDir: path,
+    topics: [],
+    totalBytes: UNKNOWN_BYTES,
+    usableBytes: UNKNOWN_BYTES,
+  };
+}
+
+/** No list of topics means all; a topic without partitions means none of them. */
+function wantedBy({ topics }: DescribeLogDirsRequest): (log: PartitionLog) => boolean {
+  if (topics === null) return () => true;
+  const wanted = new Set(
+    topics.flatMap(({ topic, partitions }) => partitions.map((index) => `${topic}-${index}`)),
+  );
+  return ({ topic, partition }) => wanted.has(`${topic}-${partition}`);
+}
+
+function topicsOf(logs: readonly PartitionLog[]) {
+  const topics = new Map<string, ReturnType<typeof partitionOf>[]>();
+  for (const log of logs) {
+    const partitions = topics.get(log.topic) ?? [];
+    topics.set(log.topic, partitions);
+    partitions.push(partitionOf(log));
+  }
+  return [...topics].map(([name, partitions]) => ({ name, partitions }));
+}
+
+function partitionOf({ partition, sizeBytes, highWatermark, logEndOffset }: PartitionLog) {
+  return {
+    partitionIndex: partition,
+    partitionSize: sizeBytes,
+    // How far the log is behind what is known to be replicated; the leader's never is.
+    offsetLag: Math.max(0, highWatermark - logEndOffset),
+    isFutureKey: false,
+  };
+}
