@@ -62,7 +62,7 @@ export interface RunOptions {
 export async function runSimulation(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
   const simulation = new Simulation(plan, options.isRead ?? false);
   options.onStart?.((error) => simulation.broke('nobody', error));
-  await simulation.run();
+  await simulation.run().catch((error: unknown) => simulation.broke('the world', error));
   return simulation.outcome();
 }
 

@@ -8,7 +8,7 @@
  * Within one microsecond things happen as in one turn of an event loop: first what comes in, then what
  * was put off to the end of the turn, then timers.
  */
-import type { Timers } from '@odradek/runtime';
+import { InvariantViolation, type Timers } from '@odradek/runtime';
 
 export const phases = { input: 0, turnEnd: 1, timer: 2 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
@@ -16,6 +16,9 @@ const PHASE_COUNT = 3;
 
 /** Turns that are asked for at once: more than one, since asking has its price. */
 const TURNS_AT_ONCE = 64;
+
+/** So many events at one moment are no work any more: something does not let the clock move on. */
+const EVENTS_AT_ONCE_MAX = 1_000_000;
 
 /** Something that will happen, unless it is called off. */
 export class SimulatedEvent {
@@ -40,6 +43,8 @@ export class Scheduler {
   #nowUs = 0;
   #sequence = 0;
   #eventCount = 0;
+  /** At this very moment of the world. */
+  #eventsNow = 0;
   readonly #heap: SimulatedEvent[] = [];
   readonly #realTimers: Timers;
 
@@ -100,7 +105,14 @@ export class Scheduler {
   #step(): boolean {
     for (let event = this.#pop(); event !== undefined; event = this.#pop()) {
       if (event.run === null) continue;
-      this.#nowUs = Math.floor(event.key / PHASE_COUNT);
+      const nowUs = Math.floor(event.key / PHASE_COUNT);
+      this.#eventsNow = nowUs === this.#nowUs ? this.#eventsNow + 1 : 0;
+      if (this.#eventsNow > EVENTS_AT_ONCE_MAX) {
+        throw new InvariantViolation(
+          `time stands still at ${nowUs} us: something wakes itself again and again`,
+        );
+      }
+      this.#nowUs = nowUs;
       this.#eventCount += 1;
       const { run } = event;
       event.run = null;

@@ -111,3 +111,13 @@ test('hosts draw from streams of their own: another host changes nothing for the
   };
   expect(await drawnWith(3)).toBe(await drawnWith(0));
 });
+
+test('a program that wakes itself again and again does not hold the world up for ever', async () => {
+  const world = new SimulatedWorld(1, exact);
+  const { timers, clock } = await environmentOf(world, world.addHost('a'));
+  const again = (): void => {
+    timers.wakeAt(clock.now(), again);
+  };
+  again();
+  await expect(world.runFor(1)).rejects.toThrow(/time stands still/);
+});

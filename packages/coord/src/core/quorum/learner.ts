@@ -392,15 +392,17 @@ export class LearnerMachine implements Machine<LearnerInput, LearnerEffect> {
     const { tickMs, initLimit, syncLimit } = this.#options;
     const lateMs = now - this.#tickAt;
     const limitMs = (this.#phase === 'following' ? syncLimit : initLimit) * tickMs;
-    const silentMs = now - this.#heardAt;
+    const limitAt = this.#heardAt + limitMs;
     // What came in while we could not look has still to be read.
-    if (silentMs < limitMs || lateMs > tickMs) {
+    if (now < limitAt || lateMs > tickMs) {
       // All who heard the leader last at the same moment give it up at the same moment, so that nobody is
-      // told by another one that it is still followed.
-      const untilLimitMs = silentMs < limitMs ? limitMs - silentMs : tickMs;
-      this.#tickAt = millis(now + Math.min(tickMs / 2, untilLimitMs));
+      // told by another one that it is still followed. As a point in time, not as the rest of a span: what
+      // rounding leaves of that may be too little for the clock to move.
+      const nextAt = now + tickMs / 2;
+      this.#tickAt = millis(now < limitAt && limitAt < nextAt ? limitAt : nextAt);
       return [];
     }
+    const silentMs = now - this.#heardAt;
     return this.#leave(`nothing was heard of it for ${Math.round(silentMs)} ms`);
   }
 

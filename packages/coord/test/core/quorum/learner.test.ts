@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { millis } from '@odradek/runtime';
+import fc from 'fast-check';
 import {
   type LearnerEffect,
   type LearnerInput,
@@ -292,6 +293,28 @@ describe('liveness', () => {
     stage.step({ kind: 'ping', ping: 1 });
     expect(left(silence(stage, 400))).toBeNull();
   });
+});
+
+test('on a clock with fractions each wake-up is later than the one before', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0, max: 1e9, noNaN: true }),
+      fc.double({ min: 0, max: 600, noNaN: true }),
+      (heardMs, wokenMs) => {
+        const stage = new Stage().following();
+        stage.nowMs = heardMs;
+        stage.step({ kind: 'ping', ping: 1 });
+        stage.nowMs += wokenMs;
+        for (let wakeUps = 0; left(stage.step({ kind: 'tick' })) === null; wakeUps++) {
+          const next = stage.machine.deadline() ?? 0;
+          expect(next).toBeGreaterThan(stage.nowMs);
+          expect(wakeUps).toBeLessThan(20);
+          stage.nowMs = next;
+        }
+      },
+    ),
+    { numRuns: 5_000 },
+  );
 });
 
 function proposals(firstZxid: bigint, lastZxid: bigint): LearnerInput {
