@@ -62,7 +62,7 @@ export interface RunOptions {
 export async function runSimulation(plan: Plan, options: RunOptions = {}): Promise<Outcome> {
   const simulation = new Simulation(plan, options.isRead ?? false);
   options.onStart?.((error) => simulation.broke('nobody', error));
-  await simulation.run().catch((error: unknown) => simulation.broke('the world', error));
+  await simulation.run();
   return simulation.outcome();
 }
 
