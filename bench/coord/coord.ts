@@ -13,7 +13,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fill, type LoadResult, load, once, requests } from './load.ts';
+import { fill, load, once, requests } from './load.ts';
+import { printTable, type Row } from './table.ts';
 
 const smoke = process.argv.includes('--smoke');
 const connections = 10;
@@ -105,10 +106,6 @@ function usage(pid: number): {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
     peakMegabytes: Math.round(Number(peak ?? 0) / 1024),
   };
-}
-
-interface Row extends LoadResult {
-  readonly cpuMicrosPerRequest: number;
 }
 
 const data = Buffer.alloc(dataBytes, 'x');
@@ -210,24 +207,6 @@ async function measure(
   return tables;
 }
 
-function print(own: ReadonlyMap<string, Row>, other: ReadonlyMap<string, Row> | null): void {
-  const cell = (row: Row | undefined): string =>
-    row === undefined
-      ? '| | | '
-      : `| ${row.requestsPerSecond} | ${row.p99Ms.toFixed(2)} | ${row.cpuMicrosPerRequest.toFixed(1)} `;
-  console.log('| | ours/s | p99 ms | CPU us | Apache/s | p99 ms | CPU us | ratio |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
-  for (const [what, row] of own) {
-    const theirs = other?.get(what);
-    const ratio =
-      theirs === undefined ? '' : (row.requestsPerSecond / theirs.requestsPerSecond).toFixed(2);
-    const errors = row.errors + (theirs?.errors ?? 0);
-    console.log(
-      `| ${what} ${cell(row)}${cell(theirs)}| ${ratio} |${errors > 0 ? ` ${errors} errors` : ''}`,
-    );
-  }
-}
-
 /** Memory and starts of ours: empty, and with many nodes. */
 async function footprint(): Promise<void> {
   const server = await start(ours);
@@ -254,6 +233,6 @@ console.log(`${connections} connections, ${dataBytes} bytes of data, fsync on`);
 const hasApache = existsSync(apacheJar);
 if (!hasApache) console.log('Apache ZooKeeper: skipped, it is not installed');
 const [own = new Map(), other = null] = await measure(hasApache ? [ours, apache] : [ours]);
-print(own, other);
+printTable(own, other);
 await footprint();
 process.exit(0);

@@ -10,7 +10,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { apacheRefused, Ensemble, type Make, type Member } from '../../test/support/ensemble.ts';
 import { eventually, Workspace } from '../../test/support/workspace.ts';
-import { fill, type LoadResult, load, once, requests } from './load.ts';
+import { fill, load, once, requests } from './load.ts';
+import { printTable, type Row } from './table.ts';
 import { quantile, Writer } from './writers.ts';
 
 const words = process.argv.slice(2);
@@ -73,10 +74,6 @@ function usage(ensemble: Ensemble): { readonly cpuSeconds: number; readonly mega
     megabytes.push(Math.round(Number(resident ?? 0) / 1024));
   }
   return { cpuSeconds, megabytes };
-}
-
-interface Row extends LoadResult {
-  readonly cpuMicrosPerRequest: number;
 }
 
 async function throughput(make: Make): Promise<{ rows: Map<string, Row>; notes: string[] }> {
@@ -283,24 +280,6 @@ function followerOf(ensemble: Ensemble, leader: Member): Member {
   return follower;
 }
 
-function print(own: ReadonlyMap<string, Row>, other: ReadonlyMap<string, Row> | null): void {
-  const cell = (row: Row | undefined): string =>
-    row === undefined
-      ? '| | | '
-      : `| ${row.requestsPerSecond} | ${row.p99Ms.toFixed(2)} | ${row.cpuMicrosPerRequest.toFixed(1)} `;
-  console.log('| | ours/s | p99 ms | CPU us | Apache/s | p99 ms | CPU us | ratio |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
-  for (const [what, row] of own) {
-    const theirs = other?.get(what);
-    const ratio =
-      theirs === undefined ? '' : (row.requestsPerSecond / theirs.requestsPerSecond).toFixed(2);
-    const errors = row.errors + (theirs?.errors ?? 0);
-    console.log(
-      `| ${what} ${cell(row)}${cell(theirs)}| ${ratio} |${errors > 0 ? ` ${errors} errors` : ''}`,
-    );
-  }
-}
-
 const refused = words.includes('--ours') ? 'not asked for' : apacheRefused();
 const makes: readonly Make[] = words.includes('--apache')
   ? ['apache']
@@ -314,7 +293,7 @@ try {
     const results = new Map<Make, Awaited<ReturnType<typeof throughput>>>();
     for (const make of makes) results.set(make, await throughput(make));
     const [own, other] = makes.map((make) => results.get(make)?.rows ?? new Map<string, Row>());
-    print(own ?? new Map(), other ?? null);
+    printTable(own ?? new Map(), other ?? null);
     for (const [make, { notes }] of results)
       for (const note of notes) console.log(`${names[make]}: ${note}`);
   }
