@@ -14,13 +14,14 @@ import type { WriteRequest } from '../core/transaction/request.ts';
 import type { LearnerMessages } from './ensemble-messages.ts';
 import type { DueSessions } from './server-info.ts';
 import type { ServerStats } from './server-stats.ts';
-import type {
-  HeldSession,
-  LocalSessions,
-  Renewal,
-  SessionConnection,
-  SessionIds,
-  Sessions,
+import {
+  dueByWallClock,
+  type HeldSession,
+  type LocalSessions,
+  type Renewal,
+  type SessionConnection,
+  type SessionIds,
+  type Sessions,
 } from './sessions.ts';
 import type { Writes } from './write-path.ts';
 
@@ -81,11 +82,7 @@ export class LearnerSessions implements Sessions {
   }
 
   due(): readonly DueSessions[] {
-    const { clock } = this.#parts.environment;
-    const toWallMs = clock.wallTime() - clock.now();
-    return this.#expiry
-      .due()
-      .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
+    return dueByWallClock(this.#expiry, this.#parts.environment.clock);
   }
 
   open(

@@ -11,7 +11,14 @@ import {
   type SessionTable as Table,
 } from '../core/session/session-table.ts';
 import type { DueSessions } from './server-info.ts';
-import type { HeldSession, Renewal, SessionConnection, SessionIds, Sessions } from './sessions.ts';
+import {
+  dueByWallClock,
+  type HeldSession,
+  type Renewal,
+  type SessionConnection,
+  type SessionIds,
+  type Sessions,
+} from './sessions.ts';
 
 export interface ReadOnlySessionsParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random'>;
@@ -88,11 +95,7 @@ export class ReadOnlySessions implements Sessions {
   applied(): void {}
 
   due(): readonly DueSessions[] {
-    const { clock } = this.#parts.environment;
-    const toWallMs = clock.wallTime() - clock.now();
-    return this.#expiry
-      .due()
-      .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
+    return dueByWallClock(this.#expiry, this.#parts.environment.clock);
   }
 
   stop(): void {

@@ -13,13 +13,14 @@ import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
 import type { DueSessions } from './server-info.ts';
 import type { ServerStats } from './server-stats.ts';
-import type {
-  HeldSession,
-  LocalSessions,
-  Renewal,
-  SessionConnection,
-  SessionIds,
-  Sessions,
+import {
+  dueByWallClock,
+  type HeldSession,
+  type LocalSessions,
+  type Renewal,
+  type SessionConnection,
+  type SessionIds,
+  type Sessions,
 } from './sessions.ts';
 import type { Owners, Writes } from './write-path.ts';
 
@@ -72,11 +73,7 @@ export class SessionHost implements Sessions, Owners {
   }
 
   due(): readonly DueSessions[] {
-    const { clock } = this.#parts.environment;
-    const toWallMs = clock.wallTime() - clock.now();
-    return this.#expiry
-      .due()
-      .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
+    return dueByWallClock(this.#expiry, this.#parts.environment.clock);
   }
 
   open(

@@ -6,7 +6,8 @@
  * read-only-sessions.ts.
  */
 import { createFlags } from '@odradek/protocol/zookeeper';
-import type { Lease } from '../core/session/expiry.ts';
+import type { Clock } from '@odradek/runtime';
+import type { Lease, SessionExpiry } from '../core/session/expiry.ts';
 import { firstSessionId, type SessionTable } from '../core/session/session-table.ts';
 import type { TransactionRecord } from '../core/transaction/record.ts';
 import type { WriteRequest } from '../core/transaction/request.ts';
@@ -72,6 +73,14 @@ export interface Sessions {
   due(): readonly DueSessions[];
   /** From now on nothing is judged or asked: the sessions live on elsewhere. */
   stop(): void;
+}
+
+/** What is judged here, by the time at which it ends, for people: on the wall clock. */
+export function dueByWallClock(expiry: SessionExpiry, clock: Clock): readonly DueSessions[] {
+  const toWallMs = clock.wallTime() - clock.now();
+  return expiry
+    .due()
+    .map(({ dueMs, sessionIds }) => ({ atMs: Math.round(dueMs + toWallMs), ids: sessionIds }));
 }
 
 /** The numbers that one server gives to its sessions. */
