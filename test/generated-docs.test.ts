@@ -74,7 +74,7 @@ test('a running broker advertises exactly the handlers that there are', async ()
       connection.close();
       const handlers = await brokerHandlers();
       expect(apiKeys).toEqual(
-        handlers.map(({ api, advertised: [minVersion, maxVersion] }) => ({
+        handlers.map(({ api, versions: [minVersion, maxVersion] }) => ({
           apiKey: api.key,
           minVersion,
           maxVersion,

@@ -36,13 +36,12 @@ export async function brokerApiTable(): Promise<string> {
     if (api === undefined) continue;
     const handler = handlers.get(key);
     const served = handler === undefined ? '—' : range(handler.versions);
-    const advertised = handler === undefined ? '—' : range(handler.advertised);
     const known = range([api.minVersion, api.maxVersion]);
-    rows.push(`| ${key} | ${api.name} | ${served} | ${advertised} | ${known} |`);
+    rows.push(`| ${key} | ${api.name} | ${served} | ${known} |`);
   }
   return [
-    '| key | request | served | advertised | known to the codecs |',
-    '| --- | --- | --- | --- | --- |',
+    '| key | request | served | known to the codecs |',
+    '| --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
 }

@@ -40,10 +40,8 @@ export type Handle<Request, Response> = (
 
 export interface RegisteredHandler<Request = unknown, Response = unknown> {
   readonly api: Api;
-  /** Lowest and highest version that is answered. */
+  /** Lowest and highest version that is answered; ApiVersions says the same. */
   readonly versions: readonly [min: number, max: number];
-  /** What ApiVersions says instead of `versions`, where clients need to be told something else. */
-  readonly advertised: readonly [min: number, max: number];
   /**
    * The request has taken effect when `handle` returns, and only its answer may come later: the
    * next request of the connection may then be begun. Answers leave in order all the same.
@@ -61,7 +59,6 @@ export interface RegisteredHandler<Request = unknown, Response = unknown> {
 }
 
 export interface HandlerOptions {
-  readonly advertised?: readonly [min: number, max: number];
   readonly mayOverlap?: boolean;
   readonly keepsNothing?: boolean;
 }
@@ -71,9 +68,9 @@ export function handler<Request extends Message<unknown>, Response extends Messa
   api: Api<Request, Response>,
   versions: readonly [min: number, max: number],
   handle: Handle<BodyOf<Request>, InputOf<Response>>,
-  { advertised = versions, mayOverlap = false, keepsNothing = false }: HandlerOptions = {},
+  { mayOverlap = false, keepsNothing = false }: HandlerOptions = {},
 ): RegisteredHandler<BodyOf<Request>, InputOf<Response>> {
-  return { api, versions, advertised, mayOverlap, keepsNothing, handle };
+  return { api, versions, mayOverlap, keepsNothing, handle };
 }
 
 /** The handlers of a broker by API key. Filled while the broker is put together, then only read. */
@@ -90,10 +87,10 @@ export class ApiRegistry {
     return this.#byKey.get(apiKey);
   }
 
-  /** All that is served, ascending by key. */
+  /** What ApiVersions says: all that is served, and nothing else, ascending by key. */
   advertised(): readonly ApiVersionRange[] {
     return [...this.#byKey.values()]
-      .map(({ api, advertised: [minVersion, maxVersion] }) => ({
+      .map(({ api, versions: [minVersion, maxVersion] }) => ({
         apiKey: api.key,
         minVersion,
         maxVersion,
