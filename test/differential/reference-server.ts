@@ -6,10 +6,10 @@
  * Nothing may happen on its own in either, or zxids would drift apart: ticks are a minute long, so that no
  * session expires during a sequence, and the reaper of containers never runs.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { fetchJars } from '../support/maven.ts';
 import { eventually, freePorts, projectRoot, type Workspace } from '../support/workspace.ts';
 import type { Door } from './player.ts';
 import type { Profile } from './profiles.ts';
@@ -41,29 +41,8 @@ export function findDebians(): Reference | string {
 
 /** @returns why there is none, or where it is */
 export function findReference(): Reference | string {
-  if (!runs('java', '-version')) return 'there is no java';
-  const jars = join(folder, 'lib');
-  if (!hasJars(jars) && runs('mvn', '--version')) {
-    mkdirSync(jars, { recursive: true });
-    const goal = 'dependency:copy-dependencies';
-    runs('mvn', '-q', '-B', '-f', join(folder, 'pom.xml'), goal, `-DoutputDirectory=${jars}`);
-  }
-  if (hasJars(jars)) {
-    return { name: 'Apache ZooKeeper 3.9.5', classPath: join(jars, '*') };
-  }
-  return 'Apache ZooKeeper 3.9.5 is not there and Maven cannot fetch it';
-}
-
-const hasJars = (jars: string): boolean =>
-  existsSync(jars) && readdirSync(jars).some((name) => /^zookeeper-3\.9/.test(name));
-
-function runs(command: string, ...args: string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  const found = fetchJars(folder, /^zookeeper-3\.9/);
+  return 'reason' in found ? found.reason : { name: 'Apache ZooKeeper 3.9.5', ...found };
 }
 
 const common = {
