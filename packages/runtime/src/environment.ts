@@ -7,6 +7,7 @@ import type { Log } from './log.ts';
 import type { Clock, Timers } from './time.ts';
 import type { TlsVersions } from './tls/cipher-suites.ts';
 import type { TlsIdentity } from './tls/key-store.ts';
+import type { Workers } from './workers.ts';
 
 export interface Random {
   /** Unpredictable bytes. */
@@ -232,5 +233,6 @@ export interface Environment {
   readonly random: Random;
   readonly network: Network;
   readonly disk: Disk;
+  readonly workers: Workers;
   readonly log: Log;
 }

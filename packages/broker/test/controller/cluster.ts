@@ -3,7 +3,7 @@
  * time that passes when the test says so. Each broker's data plane is a recorder that obeys.
  */
 import { apis, type LeaderAndIsrRequest, type StopReplicaRequest } from '@odradek/protocol';
-import { type Environment, type Log, parseProperties } from '@odradek/runtime';
+import { type Environment, inlineWorkers, type Log, parseProperties } from '@odradek/runtime';
 import { ApiRegistry, handler } from '../../src/api/registry.ts';
 import { readBrokerConfig } from '../../src/config/broker-config.ts';
 import { ControlPlane } from '../../src/controller/control-plane.ts';
@@ -86,7 +86,8 @@ export class TestCluster {
       },
       below: () => 0,
     };
-    return { clock, timers, random, network: this.network, disk, log };
+    const workers = inlineWorkers({ disk, clock, timers });
+    return { clock, timers, random, network: this.network, disk, workers, log };
   }
 
   #log(name: string): Log {

@@ -6,7 +6,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeBatch } from '@odradek/protocol';
-import { BufferPool, type Disk, type Environment, millis, nodeEnvironment } from '@odradek/runtime';
+import {
+  BufferPool,
+  type Clock,
+  type Disk,
+  type Environment,
+  inlineWorkers,
+  millis,
+  nodeEnvironment,
+  type Timers,
+} from '@odradek/runtime';
 import { defaultLogConfig, type LogConfig } from '../../src/log/log-config.ts';
 import { LogManager, type LogManagerOptions } from '../../src/log/log-manager.ts';
 import type { AppendResult, LogSlice } from '../../src/log/log-types.ts';
@@ -37,19 +46,22 @@ export function timedEnvironment(
   const real = { ...nodeEnvironment(), disk };
   let nowMs = startMs;
   let alarms: { deadline: number; wake: () => void }[] = [];
+  const clock: Clock = { now: () => millis(nowMs), wallTime: () => millis(nowMs) };
+  const timers: Timers = {
+    afterTurn: real.timers.afterTurn,
+    wakeAt(deadline, wake) {
+      const alarm = { deadline, wake };
+      alarms.push(alarm);
+      return () => {
+        alarms = alarms.filter((other) => other !== alarm);
+      };
+    },
+  };
   return {
     ...real,
-    clock: { now: () => millis(nowMs), wallTime: () => millis(nowMs) },
-    timers: {
-      afterTurn: real.timers.afterTurn,
-      wakeAt(deadline, wake) {
-        const alarm = { deadline, wake };
-        alarms.push(alarm);
-        return () => {
-          alarms = alarms.filter((other) => other !== alarm);
-        };
-      },
-    },
+    clock,
+    timers,
+    workers: inlineWorkers({ disk, clock, timers }),
     async settle(turns = 50) {
       for (let turn = 0; turn < turns; turn++) {
         await new Promise<void>((resolve) => real.timers.afterTurn(resolve));

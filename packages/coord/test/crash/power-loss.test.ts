@@ -21,6 +21,7 @@ import {
   type Connection,
   type ConnectionHandler,
   type Environment,
+  inlineWorkers,
   parseProperties,
   silentLog,
 } from '@odradek/runtime';
@@ -84,6 +85,7 @@ class Machine {
       },
       network: this.network,
       disk: this.#disk,
+      workers: inlineWorkers({ disk: this.#disk, clock: time, timers: time }),
       log: silentLog,
     };
     return startCoordinator(environment, settings);

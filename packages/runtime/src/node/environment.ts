@@ -7,12 +7,13 @@ import { nodeNetwork } from './network.ts';
 import { nodeRandom } from './random.ts';
 import { poisonsReleasedMemory } from './released-memory.ts';
 import { nodeTimers, timersOn } from './timers.ts';
+import { nodeWorkers } from './workers.ts';
 
 export interface NodeEnvironmentOptions {
   /** Where events go; without it they go nowhere, as a library should. */
   readonly log?: Log;
   /**
-   * An armed timer keeps the process alive. False for daemons, whose sockets do; true for a library,
+   * An armed timer and work under way in a thread keep the process alive. False for daemons, whose sockets do; true for a library,
    * or a program that waits for a cluster that is not there would end without a word.
    */
   readonly holdsProcess?: boolean;
@@ -35,6 +36,7 @@ export function nodeEnvironment({
       poison,
     }),
     disk: nodeDisk(),
+    workers: nodeWorkers({ holdsProcess }),
     log,
   };
 }

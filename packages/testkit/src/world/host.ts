@@ -2,7 +2,7 @@
  * A host of the simulated world: a disk, clocks, an address, and the one program that runs on it. The
  * program may be killed or stopped, the power may go, somebody may set the clock.
  */
-import type { Environment, Random } from '@odradek/runtime';
+import { type Environment, inlineWorkers, type Random } from '@odradek/runtime';
 import { SimulatedDisk } from '../disk/simulated-disk.ts';
 import type { NetworkHost, SimulatedNetwork } from '../network/simulated-network.ts';
 import { Draw } from './draw.ts';
@@ -93,12 +93,14 @@ export class SimulatedHost implements NetworkHost {
       this.#options.timerLagUs,
     );
     this.#process = process;
+    const disk = this.disk.for(process);
     const environment: Environment = {
       clock: process.clock,
       timers: process.timers,
       random: randomFrom(this.#draw),
       network: network.for(process, this),
-      disk: this.disk.for(process),
+      disk,
+      workers: inlineWorkers({ disk, clock: process.clock, timers: process.timers }),
       log: this.log.port(),
     };
     trace.mix(traceKinds.start, this.index, this.#boot);
