@@ -8,27 +8,23 @@
  */
 import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
-import { ConfigError, DiskError, type Environment, invariant } from '@odradek/runtime';
+import { ConfigError } from '@odradek/runtime';
 import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
 import { Chores } from './chores.ts';
 import { Coalesced } from './coalesced.ts';
+import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { deleteFolderName, partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
 import type { LogConfig } from './log-config.ts';
-import { type FoundFolder, LogDirectory } from './log-directory.ts';
+import type { FoundFolder, LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
 import { type LogLimits, type LogResources, logResources } from './log-resources.ts';
 import { LogDamaged } from './log-types.ts';
 import { PartitionLog } from './partition-log.ts';
 import { removeLater } from './retire.ts';
 
-export interface LogManagerOptions extends LogLimits {
-  /** log.dirs; at least one. */
-  readonly directories: readonly string[];
-  readonly clusterId: string;
-  readonly brokerId: number;
+export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly logConfigOf: (topic: string) => LogConfig;
-  readonly environment: Environment;
   /** num.recovery.threads.per.data.dir: partitions loaded at once in a directory. */
   readonly recoveryThreads?: number;
   /** log.initial.task.delay.ms */
@@ -55,7 +51,7 @@ const CONCURRENT_LOGS_MAX = 8;
 export class LogManager {
   readonly #options: LogManagerOptions;
   readonly #resources: LogResources;
-  readonly #directories: readonly LogDirectory[];
+  readonly #directories: LogDirectories;
   readonly #logs = new Map<string, PartitionLog>();
   readonly #creating = new Map<string, Promise<PartitionLog>>();
   readonly #deleting = new Map<string, Promise<void>>();
@@ -66,11 +62,12 @@ export class LogManager {
   private constructor(
     options: LogManagerOptions,
     resources: LogResources,
-    directories: readonly LogDirectory[],
+    directories: LogDirectories,
   ) {
     this.#options = options;
     this.#resources = resources;
     this.#directories = directories;
+    directories.onFailure = (directory, error) => this.#directoryFailed(directory, error);
     this.#chores = new Chores(options.environment);
   }
 
@@ -81,12 +78,12 @@ export class LogManager {
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
     const resources = logResources(options.environment, options);
-    const directories = await openDirectories(options);
+    const directories = await LogDirectories.open(options);
     const manager = new LogManager(options, resources, directories);
     try {
-      await Promise.all(directories.map((directory) => manager.#loadDirectory(directory)));
+      await Promise.all(directories.opened.map((directory) => manager.#loadDirectory(directory)));
     } catch (error) {
-      await Promise.allSettled(directories.map((directory) => directory.release()));
+      await directories.release();
       throw error;
     }
     if (manager.onlineDirectories.length === 0) {
@@ -106,14 +103,12 @@ export class LogManager {
 
   /** Directories in which logs can be made and written. When there are none, the broker is of no use. */
   get onlineDirectories(): readonly string[] {
-    return this.#directories.filter(({ online }) => online).map((directory) => directory.path);
+    return this.#directories.online.map((directory) => directory.path);
   }
 
   /** All of log.dirs, in their order and as absolute paths; the failed ones too. */
   get directories(): readonly { readonly path: string; readonly online: boolean }[] {
-    const online = new Set(this.onlineDirectories);
-    const paths = new Set(this.#options.directories.map((directory) => path.resolve(directory)));
-    return [...paths].map((directory) => ({ path: directory, online: online.has(directory) }));
+    return this.#directories.all;
   }
 
   /** Bytes that logs have accepted and the operating system has not. */
@@ -179,7 +174,7 @@ export class LogManager {
   /** High watermarks as the directories' checkpoints told at the start, by `topic-partition`. */
   readHighWatermarks(): ReadonlyMap<string, number> {
     const all = new Map<string, number>();
-    for (const { highWatermarks } of this.#directories) {
+    for (const { highWatermarks } of this.#directories.opened) {
       for (const [key, offset] of highWatermarks) all.set(key, offset);
     }
     return all;
@@ -227,10 +222,9 @@ export class LogManager {
     );
     await this.#checkpointAll.run();
     await this.#resources.files.close();
-    for (const directory of this.#directories) {
-      if (directory.online) await this.#onDisk(directory, () => directory.markClean());
-      await directory.release();
-    }
+    for (const directory of this.#directories.online)
+      await this.#tolerant(() => this.#onDisk(directory, () => directory.markClean()));
+    await this.#directories.release();
   }
 
   async #loadDirectory(directory: LogDirectory): Promise<void> {
@@ -245,8 +239,8 @@ export class LogManager {
     try {
       await forEachConcurrently(live, threads, (folder) => this.#loadFolder(directory, folder));
     } catch (error) {
-      if (!(error instanceof DiskError || error instanceof LogDamaged)) throw error;
-      this.#failDirectory(directory.path, error);
+      if (!isOfTheDisk(error)) throw error;
+      this.#directories.fail(directory.path, error);
       return;
     }
     const delayMs = this.#options.logConfigOf('').fileDeleteDelayMs;
@@ -320,12 +314,12 @@ export class LogManager {
       config,
       resources: this.#resources,
       loaded,
-      failed: (log, error) => this.#failDirectory(log.directory, error),
+      failed: (log, error) => this.#directories.fail(log.directory, error),
     });
   }
 
   async #remove(log: PartitionLog): Promise<void> {
-    const directory = this.#directoryOf(log.directory);
+    const directory = this.#directories.at(log.directory);
     directory.logCount -= 1;
     await log.abandon();
     if (!directory.online) return; // Not to be touched: the folder is found at the next start.
@@ -342,12 +336,9 @@ export class LogManager {
   }
 
   #roomiest(): LogDirectory {
-    let best: LogDirectory | null = null;
-    for (const directory of this.#directories) {
-      if (!directory.online) continue;
-      if (best === null || directory.logCount < best.logCount) best = directory;
-    }
-    if (best === null) throw new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
+    const [best] = this.#directories.byRoom();
+    if (best === undefined)
+      throw new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
     return best;
   }
 
@@ -390,8 +381,7 @@ export class LogManager {
     write: 'writeRecoveryPoints' | 'writeLogStarts' | 'writeHighWatermarks',
     offsetOf: (log: PartitionLog) => number | null,
   ): Promise<void> {
-    for (const directory of this.#directories) {
-      if (!directory.online) continue;
+    for (const directory of this.#directories.online) {
       const entries: OffsetEntry[] = [];
       for (const log of this.#logs.values()) {
         if (log.directory !== directory.path) continue;
@@ -415,54 +405,13 @@ export class LogManager {
     }
   }
 
-  async #onDisk<T>(directory: LogDirectory, run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof DiskError || error instanceof LogDamaged)) throw error;
-      this.#failDirectory(directory.path, error);
-      throw new KafkaError('KAFKA_STORAGE_ERROR', directory.path, { cause: error });
-    }
+  #onDisk<T>(directory: LogDirectory, run: () => Promise<T>): Promise<T> {
+    return this.#directories.guarded(directory, run);
   }
 
-  #directoryOf(directoryPath: string): LogDirectory {
-    const directory = this.#directories.find((known) => known.path === directoryPath);
-    invariant(directory !== undefined, `${directoryPath} is one of log.dirs`);
-    return directory;
-  }
-
-  #failDirectory(directoryPath: string, error: Error): void {
-    const directory = this.#directoryOf(directoryPath);
-    if (!directory.online) return;
-    directory.online = false;
-    this.#options.environment.log.error('a log directory has failed and is offline from now on', {
-      directory: directoryPath,
-      error,
-    });
-    const logs = [...this.#logs.values()].filter((log) => log.directory === directoryPath);
+  #directoryFailed(directory: LogDirectory, error: Error): void {
+    const logs = [...this.#logs.values()].filter((log) => log.directory === directory.path);
     for (const log of logs) log.markOffline(error);
-    for (const listener of this.#failureListeners) listener(directoryPath, logs);
+    for (const listener of this.#failureListeners) listener(directory.path, logs);
   }
-}
-
-/** Opens each directory; one that cannot be read is left out with an error line, unless all are. */
-async function openDirectories(options: LogManagerOptions): Promise<LogDirectory[]> {
-  const opened: LogDirectory[] = [];
-  let lastError: Error | null = null;
-  for (const directory of options.directories) {
-    try {
-      opened.push(await LogDirectory.open(path.resolve(directory), options, options.environment));
-    } catch (error) {
-      const ofItsDisk = error instanceof DiskError || error instanceof LogDamaged;
-      if (!ofItsDisk) {
-        await Promise.allSettled(opened.map((other) => other.release()));
-        throw error;
-      }
-      lastError = error;
-      options.environment.log.error('a log directory cannot be used', { directory, error });
-    }
-  }
-  if (opened.length > 0) return opened;
-  const reason = lastError === null ? 'log.dirs is empty' : lastError.message;
-  throw new ConfigError(`no log directory can be used: ${reason}`, { cause: lastError });
 }
