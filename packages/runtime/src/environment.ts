@@ -185,6 +185,20 @@ export interface FileStatus {
   readonly modifiedAtMs: number;
 }
 
+/** What `survey` tells of one thing in a folder. */
+export interface SurveyedEntry extends DirectoryEntry, FileStatus {
+  readonly kind: DirectoryEntry['kind'];
+}
+
+/** A stretch of a file. */
+export interface FilePiece {
+  readonly path: string;
+  /** From 0 on. */
+  readonly position: number;
+  /** Where the file ends before that, the piece does. */
+  readonly sizeBytes: number;
+}
+
 /** Room on the volume that holds a folder. */
 export interface DiskSpace {
   readonly totalBytes: number;
@@ -210,6 +224,13 @@ export interface Disk {
   status(path: string): Promise<FileStatus | null>;
   /** Sorted by name; empty when the folder is not there. */
   list(path: string): Promise<readonly DirectoryEntry[]>;
+  /**
+   * As `list`, with the status of everything. Meant for starts, with `readPieces`: both go through thousands
+   * of small files quickly and may keep the caller's thread to themselves while one call runs.
+   */
+  survey(path: string): Promise<readonly SurveyedEntry[]>;
+  /** Small stretches of many files, in the order asked for; each file is opened and closed for it, and must be there. */
+  readPieces(pieces: readonly FilePiece[]): Promise<readonly Buffer[]>;
   /** With its parents; fine when it is there. */
   makeDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;

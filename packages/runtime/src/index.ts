@@ -12,6 +12,7 @@ export {
   parseConfigValue,
   type ValueRule,
 } from './config-value.ts';
+export * from './disk-survey.ts';
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './event-loop-watch.ts';

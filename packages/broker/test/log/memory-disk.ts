@@ -3,7 +3,14 @@
  * beyond the Disk port's; what a crash leaves is made by the tests, by cutting files.
  */
 import path from 'node:path';
-import { type Disk, DiskError, type DiskFile } from '@odradek/runtime';
+import {
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type FilePiece,
+  readPiecesByFile,
+  surveyByStatus,
+} from '@odradek/runtime';
 
 interface Node {
   content: Buffer;
@@ -102,6 +109,14 @@ export class MemoryDisk implements Disk {
       kind: 'directory' as const,
     }));
     return [...entries, ...folders].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  survey(folder: string) {
+    return surveyByStatus(this, folder);
+  }
+
+  readPieces(pieces: readonly FilePiece[]) {
+    return readPiecesByFile(this, pieces);
   }
 
   async makeDirectory(folder: string): Promise<void> {

@@ -349,6 +349,8 @@ export class TestServer {
       },
       status: (path) => disk.status(path),
       list: (path) => disk.list(path),
+      survey: (path) => disk.survey(path),
+      readPieces: (pieces) => disk.readPieces(pieces),
       makeDirectory: (path) => disk.makeDirectory(path),
       rename: (from, to) => disk.rename(from, to),
       remove: (path) => disk.remove(path),

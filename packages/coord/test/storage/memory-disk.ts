@@ -10,6 +10,9 @@ import {
   DiskError,
   type DiskFile,
   type DiskMode,
+  type FilePiece,
+  readPiecesByFile,
+  surveyByStatus,
 } from '@odradek/runtime';
 
 const SECTOR_BYTES = 512;
@@ -272,6 +275,14 @@ export class MemoryDisk implements Disk {
     }
     if (!this.#folders.has(path)) return null;
     return { kind: 'directory', sizeBytes: 0, modifiedAtMs: 0 } as const;
+  }
+
+  survey(path: string) {
+    return surveyByStatus(this, path);
+  }
+
+  readPieces(pieces: readonly FilePiece[]) {
+    return readPiecesByFile(this, pieces);
   }
 
   async list(path: string) {

@@ -25,6 +25,7 @@ import type {
   FileStatus,
 } from '../environment.ts';
 import { DiskError } from '../errors.ts';
+import { readPieceNow, surveyNow } from './disk-survey.ts';
 import { takeLock } from './lock-file.ts';
 import { systemCodeOf } from './system-error.ts';
 
@@ -209,6 +210,11 @@ function asNumber(bytes: bigint): number {
   return Math.min(Number(bytes), Number.MAX_SAFE_INTEGER);
 }
 
+/** What is done on the spot fails as what takes time does. */
+async function atOnce<T>(work: () => T): Promise<T> {
+  return work();
+}
+
 export function nodeDisk(): Disk {
   /** Replacements under way, by path: two at once would share the temporary file. */
   const replacing = new Map<string, Promise<void>>();
@@ -246,6 +252,24 @@ export function nodeDisk(): Disk {
       const found = await orMissing('readdir', path, readdir(path, { withFileTypes: true }));
       const entries = (found ?? []).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
       return entries.sort(byName);
+    },
+    survey: (path) =>
+      guarded(
+        'readdir',
+        path,
+        atOnce(() => surveyNow(path)),
+      ),
+    async readPieces(pieces) {
+      const found: Buffer[] = [];
+      for (const piece of pieces)
+        found.push(
+          await guarded(
+            'read',
+            piece.path,
+            atOnce(() => readPieceNow(piece)),
+          ),
+        );
+      return found;
     },
     async makeDirectory(path): Promise<void> {
       await guarded('mkdir', path, mkdir(path, { recursive: true }));

@@ -153,3 +153,27 @@ test('the room on the volume of a folder is told; a folder that is not there is 
   expect(totalBytes).toBeGreaterThan(0);
   await expect(disk.space(join(folder, 'nowhere'))).rejects.toBeInstanceOf(DiskError);
 });
+
+test('a survey tells of everything in a folder what its status tells', async () => {
+  await disk.makeDirectory(join(folder, 'inner'));
+  for (const [name, sizeBytes] of [
+    ['b', 3],
+    ['a', 0],
+  ] as const)
+    await disk.replaceFile(join(folder, name), Buffer.alloc(sizeBytes));
+  const found = await disk.survey(folder);
+  expect(found.map(({ name }) => name)).toEqual(['a', 'b', 'inner']);
+  for (const { name, ...status } of found)
+    expect(status).toEqual(await disk.status(join(folder, name)));
+  expect(await disk.survey(join(folder, 'nowhere'))).toEqual([]);
+});
+
+test('pieces of files come in the order asked for, shorter where a file ends', async () => {
+  const path = join(folder, 'digits');
+  await disk.replaceFile(path, '0123456789');
+  const piece = (position: number, sizeBytes: number) => ({ path, position, sizeBytes });
+  const wanted = [piece(4, 2), piece(8, 9), piece(0, 10), piece(10, 1), piece(99, 1)];
+  expect((await disk.readPieces(wanted)).map(String)).toEqual(['45', '89', '0123456789', '', '']);
+  const missing = disk.readPieces([{ ...piece(0, 1), path: join(folder, 'gone') }]);
+  await expect(missing).rejects.toThrow(DiskError);
+});

@@ -10,6 +10,9 @@ import {
   DiskError,
   type DiskFile,
   type DiskMode,
+  type FilePiece,
+  readPiecesByFile,
+  surveyByStatus,
 } from '@odradek/runtime';
 import type { Draw } from '../world/draw.ts';
 import type { SimulatedProcess } from '../world/process.ts';
@@ -335,6 +338,14 @@ class DiskView implements Disk {
 
   list(path: string) {
     return this.#after('read', path, 0, () => this.#tree().children(path));
+  }
+
+  survey(path: string) {
+    return surveyByStatus(this, path);
+  }
+
+  readPieces(pieces: readonly FilePiece[]) {
+    return readPiecesByFile(this, pieces);
   }
 
   makeDirectory(path: string): Promise<void> {
