@@ -22,7 +22,7 @@ export interface EpochEntry {
 
 export async function readOffsetCheckpoint(disk: Disk, path: string): Promise<Map<string, number>> {
   const offsets = new Map<string, number>();
-  for (const line of await readEntries(disk, path)) {
+  for (const line of decodeEntries(await disk.readFile(path), path)) {
     const [topic, partition, offset, ...rest] = line.split(' ');
     if (topic === undefined || rest.length > 0) throw malformed(path, line);
     offsets.set(
@@ -48,8 +48,9 @@ export function writeOffsetCheckpoint(
   return writeEntries(disk, path, lines);
 }
 
-export async function readEpochCheckpoint(disk: Disk, path: string): Promise<EpochEntry[]> {
-  return (await readEntries(disk, path)).map((line) => {
+/** @param path for messages */
+export function decodeEpochCheckpoint(content: Buffer, path: string): EpochEntry[] {
+  return decodeEntries(content, path).map((line) => {
     const [epoch, startOffset, ...rest] = line.split(' ');
     if (rest.length > 0) throw malformed(path, line);
     return {
@@ -68,8 +69,7 @@ export function writeEpochCheckpoint(
   return writeEntries(disk, path, lines);
 }
 
-async function readEntries(disk: Disk, path: string): Promise<string[]> {
-  const content = await disk.readFile(path);
+function decodeEntries(content: Buffer | null, path: string): string[] {
   if (content === null || content.length === 0) return [];
   const [version, count, ...lines] = content.toString('utf8').split('\n');
   if (version !== VERSION) throw new LogDamaged(`${path}: version ${version}, expected ${VERSION}`);

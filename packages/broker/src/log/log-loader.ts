@@ -7,21 +7,25 @@
  * that reaches past the recovery point is recovered (recovery.ts).
  */
 import path from 'node:path';
-import { RECORD_BATCH_OVERHEAD } from '@odradek/protocol';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
-import { factsOf } from './batches.ts';
-import { readEpochCheckpoint } from './checkpoint-file.ts';
-import { LEADER_EPOCH_FILE, offsetOfFileName, SUFFIX } from './file-names.ts';
+import type { AtMost } from './at-most.ts';
+import { believeSegment } from './believed-segment.ts';
+import { decodeEpochCheckpoint } from './checkpoint-file.ts';
+import {
+  LEADER_EPOCH_FILE,
+  offsetOfFileName,
+  PARTITION_METADATA_FILE,
+  SUFFIX,
+} from './file-names.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
+import type { DirectoryProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
-import { readTopicId } from './meta-properties.ts';
-import { OffsetIndex } from './offset-index.ts';
+import { decodeTopicId } from './meta-properties.ts';
 import { ProducerSnapshots } from './producer-snapshots.ts';
-import { recoverSegment, replayProducers } from './recovery.ts';
+import { type DerivedState, recoverSegment, replayProducers } from './recovery.ts';
 import { scanBatches } from './scan.ts';
-import { Segment, type SegmentOptions, type SegmentState } from './segment.ts';
-import { TimeIndex, type TimeIndexEntry } from './time-index.ts';
+import { Segment, type SegmentOptions } from './segment.ts';
 
 export interface LoadOptions {
   readonly folder: string;
@@ -32,6 +36,12 @@ export interface LoadOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 when it has no entry. */
   readonly logStartOffset: number;
+  /** For logs that are found at a start, of which there may be many. */
+  readonly start?: {
+    /** Lets so many logs be recovered at a time. */
+    readonly recoveries: AtMost;
+    readonly progress: DirectoryProgress;
+  };
 }
 
 /** What a log starts with. */
@@ -56,7 +66,8 @@ class Loader {
   readonly #resources: LogResources;
   readonly #options: LoadOptions;
   readonly #createdAtMs: number;
-  readonly #names = new Set<string>();
+  /** Sizes of the files in the folder, by name. */
+  readonly #sizes = new Map<string, number>();
 
   constructor(resources: LogResources, options: LoadOptions) {
     this.#resources = resources;
@@ -70,9 +81,7 @@ class Loader {
     await this.#settleFiles();
     const bases = this.#offsets(SUFFIX.log);
     const snapshots = new ProducerSnapshots(disk, folder, this.#offsets(SUFFIX.producerSnapshot));
-    const epochs = new LeaderEpochs(
-      await readEpochCheckpoint(disk, path.join(folder, LEADER_EPOCH_FILE)),
-    );
+    const { topicId, epochs } = await this.#readNotes();
     const { segments, producers } = await this.#openSegments(bases, snapshots, epochs);
     const logEndOffset = segments.at(-1)?.nextOffset ?? 0;
     epochs.truncateEnd(logEndOffset);
@@ -80,7 +89,7 @@ class Loader {
     await snapshots.removeStray(new Set(segments.map(({ baseOffset }) => baseOffset)));
     const firstBase = segments[0]?.baseOffset ?? 0;
     const loaded = {
-      topicId: await readTopicId(disk, folder),
+      topicId,
       epochs,
       snapshots,
     };
@@ -101,8 +110,8 @@ class Loader {
   /** Drops what was being removed or written when the process ended; finishes swaps of a compaction. */
   async #settleFiles(): Promise<void> {
     const { disk } = this.#resources.environment;
-    for (const { name, kind } of await disk.list(this.#options.folder)) {
-      if (kind === 'file') this.#names.add(name);
+    for (const { name, kind, sizeBytes } of await disk.survey(this.#options.folder)) {
+      if (kind === 'file') this.#sizes.set(name, sizeBytes);
     }
     const cleaned = this.#suffixed(SUFFIX.cleaned).map((name) => baseOf(name));
     const firstCleaned = Math.min(...cleaned);
@@ -117,7 +126,7 @@ class Loader {
     for (const suffix of SIDE_SUFFIXES) {
       for (const offset of this.#offsets(suffix)) {
         const stem = String(offset).padStart(20, '0');
-        if (!this.#names.has(stem + SUFFIX.log)) await this.#remove(stem + suffix);
+        if (!this.#sizes.has(stem + SUFFIX.log)) await this.#remove(stem + suffix);
       }
     }
   }
@@ -140,9 +149,32 @@ class Loader {
         path.join(this.#options.folder, name),
         path.join(this.#options.folder, final),
       );
-      this.#names.delete(name);
-      this.#names.add(final);
+      this.#sizes.set(final, this.#sizes.get(name) ?? 0);
+      this.#sizes.delete(name);
     }
+  }
+
+  /** The two small files about the partition that are not about its segments. */
+  async #readNotes(): Promise<{ topicId: string | null; epochs: LeaderEpochs }> {
+    const [metadata, checkpoint] = await Promise.all(
+      [PARTITION_METADATA_FILE, LEADER_EPOCH_FILE].map((name) => this.#readWhole(name)),
+    );
+    const pathOf = (name: string): string => path.join(this.#options.folder, name);
+    return {
+      topicId: metadata ? decodeTopicId(metadata, pathOf(PARTITION_METADATA_FILE)) : null,
+      epochs: new LeaderEpochs(
+        checkpoint ? decodeEpochCheckpoint(checkpoint, pathOf(LEADER_EPOCH_FILE)) : [],
+      ),
+    };
+  }
+
+  async #readWhole(name: string): Promise<Buffer | null> {
+    const sizeBytes = this.#sizes.get(name);
+    if (sizeBytes === undefined) return null;
+    const { disk } = this.#resources.environment;
+    const piece = { path: path.join(this.#options.folder, name), position: 0, sizeBytes };
+    const [content] = await disk.readPieces([piece]);
+    return content ?? null;
   }
 
   async #openSegments(
@@ -171,25 +203,52 @@ class Loader {
     }
     const unsafe = bases.slice(firstUnsafe);
     const producers = await this.#producersAt(segments, unsafe[0] ?? null, snapshots);
-    for (const [index, base] of unsafe.entries()) {
+    if (unsafe.length === 0) return { segments, producers };
+    const recover = (): Promise<Segment[]> =>
+      this.#recover(unsafe, { producers, epochs, snapshots });
+    const recovered = await (this.#options.start?.recoveries.run(recover) ?? recover());
+    return { segments: [...segments, ...recovered], producers };
+  }
+
+  /** Reads segments through, up to the first that is damaged; those behind it go. */
+  async #recover(
+    bases: readonly number[],
+    state: DerivedState & { readonly snapshots: ProducerSnapshots },
+  ): Promise<Segment[]> {
+    const progress = this.#options.start?.progress;
+    const segments: Segment[] = [];
+    if (progress) progress.segmentsLeft += bases.length;
+    for (const [index, base] of bases.entries()) {
+      const options = this.#segmentOptions(base);
       const { segment, cutBytes } = await recoverSegment(
         this.#resources,
-        this.#segmentOptions(base),
+        options,
         this.#options.config,
-        { producers, epochs },
+        state,
       );
       segments.push(segment);
-      await snapshots.write(segment.nextOffset, ProducerSnapshots.encode(producers));
-      if (cutBytes === 0) continue;
-      this.#resources.environment.log.warn('cut a damaged segment', {
-        file: segment.logPath,
-        cutBytes,
-        logEndOffset: segment.nextOffset,
-      });
-      for (const lost of unsafe.slice(index + 1)) await this.#removeSegment(lost);
-      break;
+      if (progress) {
+        progress.segmentsLeft -= 1;
+        progress.segmentsRecovered += 1;
+      }
+      const behind = bases.slice(index + 1);
+      if (cutBytes > 0) {
+        this.#resources.environment.log.warn('cut a damaged segment', {
+          file: segment.logPath,
+          cutBytes,
+          logEndOffset: segment.nextOffset,
+        });
+        for (const lost of behind) await this.#removeSegment(lost);
+        if (progress) progress.segmentsLeft -= behind.length;
+        break;
+      }
+      // As a roll leaves it. At the log's end there is no use for one: another crash means reading the last segment again.
+      const [next] = behind;
+      const wanted = state.producers.size > 0 || state.snapshots.offsets.length > 0;
+      if (next !== undefined && wanted)
+        await state.snapshots.write(next, ProducerSnapshots.encode(state.producers));
     }
-    return { segments, producers };
+    return segments;
   }
 
   /** Producer state at the end of `sound` segments; `end` is the base of the first one to recover. */
@@ -216,79 +275,19 @@ class Loader {
   /** A segment that was flushed and is taken as it stands; recovered all the same if an index is missing or odd. */
   async #believe(base: number, nextBase: number | null, epochs: LeaderEpochs): Promise<Segment> {
     const options = this.#segmentOptions(base);
-    const stem = String(base).padStart(20, '0');
-    const indexed =
-      this.#names.has(stem + SUFFIX.offsetIndex) && this.#names.has(stem + SUFFIX.timeIndex);
-    const state = indexed ? await this.#readState(options, nextBase) : null;
-    if (state !== null) return new Segment(options, state);
-    this.#resources.environment.log.warn('rebuilding the indexes of a segment', {
+    const { environment, files } = this.#resources;
+    const { disk } = environment;
+    const believed = await believeSegment(options, { disk, files, sizes: this.#sizes, nextBase });
+    if (believed !== null) return believed;
+    environment.log.warn('rebuilding the indexes of a segment', {
       folder: this.#options.folder,
-      segment: stem,
+      segment: base,
     });
     const { segment } = await recoverSegment(this.#resources, options, this.#options.config, {
       producers: new ProducerStates(), // Replayed later, with those of the other segments.
       epochs,
     });
     return segment;
-  }
-
-  /** @returns null when sizes, indexes or the tail contradict each other */
-  async #readState(options: SegmentOptions, nextBase: number | null): Promise<SegmentState | null> {
-    const shell = new Segment(options);
-    const { disk } = this.#resources.environment;
-    const sizeBytes = (await disk.status(shell.logPath))?.sizeBytes ?? 0;
-    const offsetIndexBytes = (await disk.status(shell.offsetIndex.entries.path))?.sizeBytes ?? 0;
-    const timeIndexBytes = (await disk.status(shell.timeIndex.entries.path))?.sizeBytes ?? 0;
-    const offsetIndexCount = OffsetIndex.countIn(offsetIndexBytes);
-    const timeIndexCount = TimeIndex.countIn(timeIndexBytes);
-    if (offsetIndexCount * shell.offsetIndex.entries.entryBytes !== offsetIndexBytes) return null;
-    if (timeIndexCount * TimeIndex.entryBytes !== timeIndexBytes) return null;
-    const lastTimeEntry = await this.#lastTimeEntry(shell, timeIndexCount);
-    if (lastTimeEntry !== null && lastTimeEntry.offset < options.baseOffset) return null;
-    const state = { sizeBytes, offsetIndexCount, timeIndexCount, lastTimeEntry };
-    if (nextBase !== null) return { ...state, nextOffset: nextBase, firstTimestamp: -1 };
-    const tail = await this.#readTail(shell, sizeBytes, offsetIndexCount);
-    return tail === null ? null : { ...state, ...tail };
-  }
-
-  async #lastTimeEntry(shell: Segment, count: number): Promise<TimeIndexEntry | null> {
-    if (count === 0) return null;
-    const bytes = Buffer.alloc(TimeIndex.entryBytes);
-    const position = (count - 1) * TimeIndex.entryBytes;
-    await this.#resources.files.use(shell.timeIndex.entries.path, (file) =>
-      file.read(bytes, position),
-    );
-    return TimeIndex.decode(bytes, 0, shell.baseOffset);
-  }
-
-  /** Log end and first timestamp of the active segment: from its last index entry on, and its first batch. */
-  async #readTail(
-    shell: Segment,
-    sizeBytes: number,
-    indexCount: number,
-  ): Promise<{ nextOffset: number; firstTimestamp: number } | null> {
-    if (sizeBytes === 0) return { nextOffset: shell.baseOffset, firstTimestamp: -1 };
-    let from = 0;
-    if (indexCount > 0) {
-      const entry = Buffer.alloc(8);
-      await this.#resources.files.use(shell.offsetIndex.entries.path, (file) =>
-        file.read(entry, (indexCount - 1) * entry.length),
-      );
-      from = entry.readInt32BE(4);
-      if (entry.readInt32BE(0) < 0 || from < 0 || from >= sizeBytes) return null;
-    }
-    let nextOffset = shell.baseOffset;
-    const header = Buffer.alloc(RECORD_BATCH_OVERHEAD);
-    const end = await this.#resources.files.use(shell.logPath, async (file) => {
-      await file.read(header, 0);
-      return scanBatches(file, { from, to: sizeBytes, verify: false }, (batch) => {
-        nextOffset = batch.lastOffset + 1;
-        return true;
-      });
-    });
-    return end === sizeBytes
-      ? { nextOffset, firstTimestamp: factsOf(header, 0).maxTimestamp }
-      : null;
   }
 
   async #endOfFile(file: string, start: number): Promise<number> {
@@ -341,7 +340,7 @@ class Loader {
   }
 
   async #remove(name: string): Promise<void> {
-    if (!this.#names.delete(name)) return;
+    if (!this.#sizes.delete(name)) return;
     const file = path.join(this.#options.folder, name);
     this.#resources.files.drop(file);
     await this.#resources.environment.disk.remove(file);
@@ -349,7 +348,7 @@ class Loader {
 
   #offsets(suffix: string): number[] {
     const offsets: number[] = [];
-    for (const name of this.#names) {
+    for (const name of this.#sizes.keys()) {
       const offset = offsetOfFileName(name, suffix);
       if (offset !== null) offsets.push(offset);
     }
@@ -357,7 +356,7 @@ class Loader {
   }
 
   #suffixed(suffix: string): string[] {
-    return [...this.#names].filter((name) => name.endsWith(suffix));
+    return [...this.#sizes.keys()].filter((name) => name.endsWith(suffix));
   }
 }
 

@@ -8,13 +8,15 @@
  */
 import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
-import { ConfigError } from '@odradek/runtime';
+import { ConfigError, StartInterrupted } from '@odradek/runtime';
+import { AtMost } from './at-most.ts';
 import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
 import { Chores } from './chores.ts';
 import { Coalesced } from './coalesced.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { deleteFolderName, partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
+import { type DirectoryProgress, LoadProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
 import type { FoundFolder, LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
@@ -25,8 +27,12 @@ import { removeLater } from './retire.ts';
 
 export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly logConfigOf: (topic: string) => LogConfig;
-  /** num.recovery.threads.per.data.dir: partitions loaded at once in a directory. */
+  /** num.recovery.threads.per.data.dir: logs recovered at once in a directory. */
   readonly recoveryThreads?: number;
+  /** Told how far the loading is. */
+  readonly progress?: LoadProgress;
+  /** Calls the loading off. */
+  readonly interrupted?: AbortSignal | undefined;
   /** log.initial.task.delay.ms */
   readonly initialTaskDelayMs?: number;
   /** log.retention.check.interval.ms */
@@ -75,16 +81,25 @@ export class LogManager {
    * Takes the data directories and loads their logs.
    * @throws ConfigError when a directory is another cluster's or broker's, or when none can be used
    * @throws DirectoryLocked when another process has one
+   * @throws StartInterrupted when it was called off
    */
   static async open(options: LogManagerOptions): Promise<LogManager> {
     const resources = logResources(options.environment, options);
     const directories = await LogDirectories.open(options);
     const manager = new LogManager(options, resources, directories);
+    const progress = options.progress ?? new LoadProgress();
+    const endReport = progress.report(options.environment);
     try {
-      await Promise.all(directories.opened.map((directory) => manager.#loadDirectory(directory)));
+      await Promise.all(
+        directories.opened.map((directory) =>
+          manager.#loadDirectory(directory, progress.of(directory.path)),
+        ),
+      );
     } catch (error) {
       await directories.release();
       throw error;
+    } finally {
+      endReport();
     }
     if (manager.onlineDirectories.length === 0) {
       throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
@@ -227,33 +242,54 @@ export class LogManager {
     await this.#directories.release();
   }
 
-  async #loadDirectory(directory: LogDirectory): Promise<void> {
+  async #loadDirectory(directory: LogDirectory, progress: DirectoryProgress): Promise<void> {
+    const { clock, log } = this.#options.environment;
+    const began = clock.now();
     const doomed: string[] = [];
     const live: FoundFolder[] = [];
     for (const folder of directory.folders) {
       if (folder.kind === 'live') live.push(folder);
       else if (folder.kind === 'delete') doomed.push(folder.path);
-      else this.#options.environment.log.warn('left a folder alone', { path: folder.path });
+      else log.warn('left a folder alone', { path: folder.path });
     }
-    const threads = Math.max(1, this.#options.recoveryThreads ?? CONCURRENT_LOGS_MAX);
+    progress.logCount = live.length;
+    progress.logsLeft = live.length;
+    const recoveries = new AtMost(Math.max(1, this.#options.recoveryThreads ?? 1));
     try {
-      await forEachConcurrently(live, threads, (folder) => this.#loadFolder(directory, folder));
+      await forEachConcurrently(live, CONCURRENT_LOGS_MAX, async (folder) => {
+        await this.#loadFolder(directory, folder, { recoveries, progress });
+        progress.logsLeft -= 1;
+      });
     } catch (error) {
       if (!isOfTheDisk(error)) throw error;
       this.#directories.fail(directory.path, error);
       return;
     }
+    log.info('logs loaded', {
+      directory: directory.path,
+      logs: live.length,
+      cleanShutdown: directory.cleanShutdown,
+      segmentsRecovered: progress.segmentsRecovered,
+      tookMs: Math.round(clock.now() - began),
+    });
     const delayMs = this.#options.logConfigOf('').fileDeleteDelayMs;
     if (doomed.length > 0) removeLater(this.#resources, doomed, delayMs);
   }
 
-  async #loadFolder(directory: LogDirectory, { topic, partition, ...folder }: FoundFolder) {
+  async #loadFolder(
+    directory: LogDirectory,
+    { topic, partition, ...folder }: FoundFolder,
+    start: NonNullable<LoadOptions['start']>,
+  ) {
+    if (this.#options.interrupted?.aborted)
+      throw new StartInterrupted('stopped while loading logs');
     const key = partitionKey(topic, partition);
     directory.logCount += 1;
     const log = await this.#open(directory, topic, partition, {
       cleanShutdown: directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
       logStartOffset: directory.logStarts.get(key) ?? 0,
+      start,
     });
     const twin = this.#logs.get(key);
     if (twin !== undefined) {
@@ -301,7 +337,7 @@ export class LogManager {
     directory: LogDirectory,
     topic: string,
     partition: number,
-    left: Pick<LoadOptions, 'cleanShutdown' | 'recoveryPoint' | 'logStartOffset'>,
+    left: Omit<LoadOptions, 'folder' | 'config'>,
   ): Promise<PartitionLog> {
     const folder = path.join(directory.path, partitionFolderName(topic, partition));
     const config = this.#options.logConfigOf(topic);

@@ -74,11 +74,11 @@ function parse(text: string): Map<string, string> {
   return properties;
 }
 
-/** The topic id of a partition's folder; null when none was written. */
-export async function readTopicId(disk: Disk, folder: string): Promise<string | null> {
-  const file = path.join(folder, PARTITION_METADATA_FILE);
-  const content = await disk.readFile(file);
-  if (content === null) return null;
+/**
+ * The topic id that a partition.metadata names.
+ * @param file for messages
+ */
+export function decodeTopicId(content: Buffer, file: string): string {
   const text = content.toString('utf8');
   const id = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\n?$/.exec(text)?.[1];
   if (id === undefined) throw new LogDamaged(`${file}: not a partition.metadata of version 0`);

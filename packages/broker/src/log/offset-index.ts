@@ -25,9 +25,16 @@ export class OffsetIndex {
     this.#baseOffset = baseOffset;
   }
 
+  static readonly entryBytes = ENTRY_BYTES;
+
   /** How many whole entries a file of this size holds. */
   static countIn(sizeBytes: number): number {
     return Math.floor(sizeBytes / ENTRY_BYTES);
+  }
+
+  /** Reads one entry as it lies in a file. */
+  static decode(bytes: Buffer, at: number, baseOffset: number): IndexedPosition {
+    return { offset: baseOffset + bytes.readInt32BE(at), position: bytes.readInt32BE(at + 4) };
   }
 
   isFull(segmentIndexBytes: number): boolean {
@@ -63,24 +70,8 @@ export class OffsetIndex {
     this.entries.keep(countUpTo(resident, 0, offset - this.#baseOffset - 1));
   }
 
-  /** Tells whether the entries can belong to this segment: sorted, and inside of the log file. */
-  isSane(resident: Buffer, logSizeBytes: number): boolean {
-    if (resident.length === 0) return true;
-    const last = this.#at(resident, resident.length / ENTRY_BYTES - 1);
-    const first = this.#at(resident, 0);
-    return (
-      first.offset >= this.#baseOffset &&
-      last.offset >= first.offset &&
-      last.position < logSizeBytes &&
-      last.position >= first.position
-    );
-  }
-
   #at(resident: Buffer, index: number): IndexedPosition {
-    return {
-      offset: this.#baseOffset + resident.readInt32BE(index * ENTRY_BYTES),
-      position: resident.readInt32BE(index * ENTRY_BYTES + 4),
-    };
+    return OffsetIndex.decode(resident, index * ENTRY_BYTES, this.#baseOffset);
   }
 }
 

@@ -56,8 +56,13 @@ export class ProducerSnapshots {
     for (;;) {
       const newest = this.#offsets.findLast((at) => at <= offset);
       if (newest === undefined) return null;
-      const bytes = await this.#disk.readFile(this.#pathOf(newest));
-      const entries = bytes === null ? null : decodeSnapshot(bytes);
+      const whole = {
+        path: this.#pathOf(newest),
+        position: 0,
+        sizeBytes: Number.MAX_SAFE_INTEGER,
+      };
+      const [bytes] = await this.#disk.readPieces([whole]);
+      const entries = bytes === undefined ? null : decodeSnapshot(bytes);
       if (entries !== null) return { offset: newest, producers: new ProducerStates(entries) };
       await this.removeWhere((at) => at === newest);
     }

@@ -42,7 +42,7 @@ export async function scanBatches(
   while (position < to) {
     const chunk = Buffer.allocUnsafe(Math.min(wantedBytes, to - position));
     const buffer = chunk.subarray(0, await file.read(chunk, position));
-    const { at, stopped } = walk(buffer, position, verify, visit);
+    const { at, stopped } = walkBatches(buffer, position, verify, visit);
     position += at;
     if (stopped) return position;
     wantedBytes = SCAN_CHUNK_BYTES;
@@ -55,12 +55,16 @@ export async function scanBatches(
   return position;
 }
 
-function walk(
+/**
+ * Visits the whole batches of a piece of a file that begins at `position` of it.
+ * @returns where in the buffer the walk ended: `stopped` by an unsound or refused batch, else by its end
+ */
+export function walkBatches(
   buffer: Buffer,
   position: number,
   verify: boolean,
   visit: VisitBatch,
-): { at: number; stopped: boolean } {
+): { readonly at: number; readonly stopped: boolean } {
   let at = 0;
   while (buffer.length - at >= PREFIX_BYTES) {
     const facts = soundBatch(buffer, at, verify);

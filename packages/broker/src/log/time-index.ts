@@ -74,17 +74,6 @@ export class TimeIndex {
     this.entries.keep(kept);
   }
 
-  isSane(resident: Buffer): boolean {
-    if (resident.length === 0) return true;
-    const first = this.#at(resident, 0);
-    const last = this.#at(resident, resident.length / ENTRY_BYTES - 1);
-    return (
-      first.offset >= this.#baseOffset &&
-      last.offset >= first.offset &&
-      last.timestamp >= first.timestamp
-    );
-  }
-
   #at(resident: Buffer, index: number): TimeIndexEntry {
     return TimeIndex.decode(resident, index * ENTRY_BYTES, this.#baseOffset);
   }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { encodeMessageSet } from '@odradek/protocol';
 import {
-  readEpochCheckpoint,
+  decodeEpochCheckpoint,
   readOffsetCheckpoint,
   writeEpochCheckpoint,
   writeOffsetCheckpoint,
@@ -89,7 +89,7 @@ describe('checkpoints', () => {
       { epoch: 3, startOffset: 70 },
     ]);
     expect(disk.content('/epochs').toString()).toBe('0\n2\n0 0\n3 70\n');
-    expect(await readEpochCheckpoint(disk, '/epochs')).toEqual([
+    expect(decodeEpochCheckpoint(disk.content('/epochs'), '/epochs')).toEqual([
       { epoch: 0, startOffset: 0 },
       { epoch: 3, startOffset: 70 },
     ]);
@@ -99,7 +99,7 @@ describe('checkpoints', () => {
     disk.put('/empty', '');
     for (const file of ['/missing', '/empty']) {
       expect(await readOffsetCheckpoint(disk, file)).toEqual(new Map());
-      expect(await readEpochCheckpoint(disk, file)).toEqual([]);
+      expect(decodeEpochCheckpoint(disk.content(file), file)).toEqual([]);
     }
   });
 
