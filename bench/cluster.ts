@@ -4,11 +4,12 @@
  * and idle figures of `npm start`. Not part of every check: `npm run bench:cluster [-- --smoke]`.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { startBroker, startCoordinator } from '../test/support/cluster.ts';
 import { freePorts, projectRoot, Workspace } from '../test/support/workspace.ts';
+import { type Usage, usage } from './process-usage.ts';
 
 const smoke = process.argv.includes('--smoke');
 const workspace = new Workspace();
@@ -19,28 +20,6 @@ interface LoadResult {
   readonly bytes: number;
   readonly failed: number;
   readonly seconds: number;
-}
-
-interface Usage {
-  readonly userSeconds: number;
-  readonly systemSeconds: number;
-  readonly peakMegabytes: number;
-  readonly nowMegabytes: number;
-}
-
-/** CPU time and memory of a process, from Linux's /proc. */
-function usage(pid: number): Usage {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const ticksPerSecond = 100;
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = (name: string): number =>
-    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
-  return {
-    userSeconds: Number(fields[11]) / ticksPerSecond,
-    systemSeconds: Number(fields[12]) / ticksPerSecond,
-    peakMegabytes: kilobytes('VmHWM') / 1024,
-    nowMegabytes: kilobytes('VmRSS') / 1024,
-  };
 }
 
 function run(
@@ -70,7 +49,7 @@ function run(
     [mode, address, topic, String(count), String(size), ...options],
     { encoding: 'utf8' },
   );
-  return JSON.parse(output) as LoadResult;
+  return JSON.parse(output.slice(output.indexOf('{'))) as LoadResult;
 }
 
 function line(name: string, result: LoadResult, before: Usage, after: Usage): void {
@@ -94,6 +73,7 @@ async function produceAndFetch(): Promise<void> {
     load,
     join(projectRoot, 'bench/clients/librdkafka-load.c'),
     '-lrdkafka',
+    '-lpthread',
   ]);
   if (compiled.status !== 0) {
     console.log('skipped: librdkafka load (needs a C compiler and librdkafka-dev)');
