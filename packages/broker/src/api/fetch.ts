@@ -15,8 +15,8 @@ export function fetchHandler({
 }): RegisteredHandler {
   const fetch = handler(
     apis.fetch,
-    [0, 17],
-    (request, { apiVersion, listenerName }) => replicas.fetch(request, apiVersion, listenerName),
+    [0, 18],
+    (request, context) => replicas.fetch(request, context.apiVersion, context),
     { keepsNothing: true },
   );
   return { ...fetch, sent: ({ lent }: FetchAnswer) => giveBack(lent) };

@@ -5,13 +5,16 @@
 import {
   apis,
   errorCodes,
+  type InputOf,
   KafkaError,
   type KafkaErrorName,
   type ListOffsetsRequest,
+  type listOffsetsResponse,
 } from '@odradek/protocol';
 import { OdradekError } from '@odradek/runtime';
 import { NO_TOPIC_ID } from '../core/controller/state.ts';
 import { fencing } from '../core/partition/epochs.ts';
+import { forEachConcurrently } from '../log/for-each-concurrently.ts';
 import type { Partition } from '../replica/partition.ts';
 import type { ReplicaManager } from '../replica/replica-manager.ts';
 import { handler, type RegisteredHandler } from './registry.ts';
@@ -23,18 +26,33 @@ const EARLIEST = -2;
 const MAX_TIMESTAMP = -3;
 const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
+const EARLIEST_PENDING_UPLOAD = -6;
 /** Versions in which the special timestamps and the newer error code came. */
 const MAX_TIMESTAMP_SINCE = 7;
 const EARLIEST_LOCAL_SINCE = 8;
 const LATEST_TIERED_SINCE = 9;
+const EARLIEST_PENDING_UPLOAD_SINCE = 11;
 const OFFSET_NOT_AVAILABLE_SINCE = 5;
 const LEADER_EPOCH_SINCE = 4;
 /** One offset in place of a list of segments' beginnings (KIP-79). */
 const ONE_OFFSET_SINCE = 1;
+/** Partitions of one request that are looked into at once; look-ups by time wait for each other besides. */
+const PARTITIONS_AT_ONCE = 4;
 const CONSUMER = -1;
 /** A tool that may ask any replica. */
 const DEBUGGER = -2;
 const READ_COMMITTED = 1;
+
+type Answer = NonNullable<
+  InputOf<typeof listOffsetsResponse>['topics']
+>[number]['partitions'][number];
+
+/** A partition of a request and what is answered for it. */
+interface AnswerSlot {
+  readonly topic: string;
+  readonly asked: AskedPartition;
+  answer: Answer;
+}
 
 interface Listed {
   readonly offset: number;
@@ -54,22 +72,27 @@ export function listOffsetsHandler({
 }: {
   readonly replicas: ReplicaManager;
 }): RegisteredHandler {
-  return handler(apis.listOffsets, [0, 9], async (request, { apiVersion }) => {
+  return handler(apis.listOffsets, [0, 11], async (request, { apiVersion, presence }) => {
     // Whoever asks in version 0 may ask for several times at once.
     const repeated = apiVersion < ONE_OFFSET_SINCE ? NONE : repeatedPartitions(request);
+    const slots: AnswerSlot[] = [];
+    const topics = request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((asked) => {
+        const slot: AnswerSlot = { topic: name, asked, answer: refusal(asked, 'INVALID_REQUEST') };
+        if (!repeated.has(`${name}-${asked.partitionIndex}`)) slots.push(slot);
+        return slot;
+      }),
+    }));
+    await forEachConcurrently(slots, PARTITIONS_AT_ONCE, async (slot) => {
+      if (presence.isGone) return;
+      slot.answer = await answer(replicas, slot.topic, slot.asked, request, apiVersion);
+    });
     return {
-      topics: await Promise.all(
-        request.topics.map(async ({ name, partitions }) => ({
-          name,
-          partitions: await Promise.all(
-            partitions.map((asked) =>
-              repeated.has(`${name}-${asked.partitionIndex}`)
-                ? refusal(asked, 'INVALID_REQUEST')
-                : answer(replicas, name, asked, request, apiVersion),
-            ),
-          ),
-        })),
-      ),
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map((slot) => slot.answer),
+      })),
     };
   });
 }
@@ -92,7 +115,7 @@ async function answer(
   asked: AskedPartition,
   request: ListOffsetsRequest,
   version: number,
-) {
+): Promise<Answer> {
   try {
     const partition = replicas.replicaFor(topic, NO_TOPIC_ID, asked.partitionIndex);
     if (typeof partition === 'string') throw new KafkaError(partition);
@@ -107,7 +130,7 @@ async function answer(
   }
 }
 
-const refusal = ({ partitionIndex }: AskedPartition, error: KafkaErrorName) => ({
+const refusal = ({ partitionIndex }: AskedPartition, error: KafkaErrorName): Answer => ({
   partitionIndex,
   errorCode: errorCodes[error],
   ...NOTHING,
@@ -152,7 +175,10 @@ async function list(
     const { logStartOffset } = log;
     return { offset: logStartOffset, timestamp: -1, leaderEpoch: log.epochOf(logStartOffset) };
   }
+  // No record of ours lies, or will lie, in other storage than ours.
   if (timestamp === LATEST_TIERED && version >= LATEST_TIERED_SINCE) return NOTHING;
+  if (timestamp === EARLIEST_PENDING_UPLOAD && version >= EARLIEST_PENDING_UPLOAD_SINCE)
+    return NOTHING;
   const end = visibleEnd(partition, request);
   const isSettled = hasSettled(partition, request);
   if (timestamp === LATEST) {
@@ -161,7 +187,9 @@ async function list(
   }
   if (timestamp === MAX_TIMESTAMP && version >= MAX_TIMESTAMP_SINCE) {
     const newest = await log.offsetOfMaxTimestamp();
-    return newest === null || newest.offset >= end ? NOTHING : newest;
+    if (newest !== null && newest.offset < end) return newest;
+    if (!isSettled) throw notYet(version);
+    return NOTHING;
   }
   if (timestamp < 0) throw new KafkaError('UNSUPPORTED_VERSION');
   const found = await log.offsetForTimestamp(timestamp, end);

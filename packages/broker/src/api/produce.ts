@@ -4,7 +4,8 @@
  * acks 0: no answer; a failure closes the connection, so that the producer notices. acks 1: when the
  * log is written. acks -1: when every replica that counts has the batch.
  *
- * Versions 0 to 2 carry message sets of magic 0 and 1, of which the log makes batches.
+ * Versions 0 to 2 carry message sets of magic 0 and 1, of which the log makes batches. From version
+ * 13 on topics go by id, and are answered by id (KIP-516).
  *
  * There is no transaction coordinator here yet, so no producer can have begun a transaction:
  * transactional batches are refused like any that no transaction vouches for (KIP-890).
@@ -22,7 +23,6 @@ import {
   RECORD_BATCH_OVERHEAD,
 } from '@odradek/protocol';
 import { OdradekError } from '@odradek/runtime';
-import { NO_TOPIC_ID } from '../core/controller/state.ts';
 import type { AppendOrigin } from '../log/log-types.ts';
 import { RecordsRefused } from '../log/record-rules.ts';
 import { DelayedProduce, type ProduceSlot } from '../replica/delayed-produce.ts';
@@ -32,7 +32,8 @@ import { handler, type RegisteredHandler, type RequestContext } from './registry
 
 type ProduceAnswer = InputOf<typeof produceResponse>;
 type PartitionAnswer = ProduceAnswer['responses'][number]['partitionResponses'][number];
-type PartitionData = ProduceRequest['topicData'][number]['partitionData'][number];
+type TopicData = ProduceRequest['topicData'][number];
+type PartitionData = TopicData['partitionData'][number];
 
 /** Where a leader can be reached, for producers that asked somebody else. */
 export type EndpointOf = (
@@ -43,6 +44,8 @@ export type EndpointOf = (
 export interface ProduceDependencies {
   readonly replicas: ReplicaManager;
   readonly endpointOf: EndpointOf;
+  /** The topic that has this id, as far as this broker has heard. */
+  topicNameById(topicId: string): string | undefined;
   /** Topics that only this broker's coordinators write. */
   isInternal(topic: string): boolean;
 }
@@ -55,6 +58,8 @@ const LEADER_TOLD_SINCE = 10;
 const BATCHES_SINCE = 3;
 /** KAFKA_STORAGE_ERROR is known from this version on (KIP-112). */
 const STORAGE_ERROR_SINCE = 4;
+/** Topic ids in place of names from this version on (KIP-516). */
+const TOPIC_IDS_SINCE = 13;
 /** zstd is known from this version on (KIP-110). */
 const ZSTD_SINCE = 7;
 const ZSTD = 4;
@@ -124,8 +129,9 @@ class ProduceCall {
 
   #refuseAll(error: KafkaErrorName): ProduceAnswer {
     return {
-      responses: this.#request.topicData.map(({ name, partitionData }) => ({
+      responses: this.#request.topicData.map(({ name, topicId, partitionData }) => ({
         name,
+        topicId,
         partitionResponses: partitionData.map(({ index }) => {
           const slot = new Slot(index);
           slot.failed(error);
@@ -136,23 +142,40 @@ class ProduceCall {
   }
 
   #appendAll(acks: -1 | 0 | 1, delayed: DelayedProduce | null): ProduceAnswer {
-    const responses = this.#request.topicData.map(({ name, partitionData }) => ({
-      name,
-      partitionResponses: partitionData.map((data) => this.#append(name, data, acks, delayed)),
-    }));
+    const responses = this.#request.topicData.map((data) => {
+      const { name, topicId, partitionData } = data;
+      const topic = this.#nameOf(data);
+      return {
+        name,
+        topicId,
+        partitionResponses: partitionData.map((each) =>
+          this.#append(topic, topicId, each, acks, delayed),
+        ),
+      };
+    });
     return { responses, ...this.#endpoints(responses) };
   }
 
+  /** null for an id that is not known here. */
+  #nameOf({ name, topicId }: TopicData): string | null {
+    if (this.#context.apiVersion < TOPIC_IDS_SINCE) return name;
+    return this.#dependencies.topicNameById(topicId) ?? null;
+  }
+
   #append(
-    topic: string,
+    topic: string | null,
+    topicId: string,
     { index, records }: PartitionData,
     acks: -1 | 0 | 1,
     delayed: DelayedProduce | null,
   ): Slot {
     const isOld = this.#context.apiVersion < STORAGE_ERROR_SINCE;
     const slot = isOld ? new OldSlot(index) : new Slot(index);
-    const partition = this.#dependencies.replicas.replicaFor(topic, NO_TOPIC_ID, index);
+    const partition = this.#dependencies.replicas.replicaFor(topic, topicId, index);
     try {
+      if (topic === null) throw new KafkaError('UNKNOWN_TOPIC_ID');
+      // A topic that was made anew: what is meant is another one than the one that lies here.
+      if (partition === 'INCONSISTENT_TOPIC_ID') throw new KafkaError('UNKNOWN_TOPIC_ID');
       if (typeof partition === 'string') throw new KafkaError(partition);
       this.#checkTopic(topic);
       const batch = this.#checkBatch(records);
@@ -186,7 +209,7 @@ class ProduceCall {
     return records;
   }
 
-  #refuse(slot: Slot, error: unknown, topic: string, partition: Partition | null): void {
+  #refuse(slot: Slot, error: unknown, topic: string | null, partition: Partition | null): void {
     const code = codeOf(error);
     this.#firstError ??= code;
     slot.failed(code, error instanceof Error ? error.message : null);
@@ -195,7 +218,8 @@ class ProduceCall {
         batchIndex,
         batchIndexErrorMessage: message,
       }));
-    if (code === 'NOT_LEADER_OR_FOLLOWER' && this.#context.apiVersion >= LEADER_TOLD_SINCE)
+    const tellsLeader = this.#context.apiVersion >= LEADER_TOLD_SINCE && topic !== null;
+    if (code === 'NOT_LEADER_OR_FOLLOWER' && tellsLeader)
       slot.currentLeader = this.#dependencies.replicas.leaderOf(topic, slot.index, partition);
   }
 
@@ -248,7 +272,7 @@ function codeOf(error: unknown): KafkaErrorName {
 export function produceHandler(dependencies: ProduceDependencies): RegisteredHandler {
   return handler(
     apis.produce,
-    [0, 11],
+    [0, 13],
     (request, context) => new ProduceCall(dependencies, request, context).run(),
     // The log has copied the batches when they are appended.
     { mayOverlap: true, keepsNothing: true },

@@ -9,6 +9,7 @@
  * Not here: framing, order and limits (../network/), and the answers themselves.
  */
 import type { Api, ApiVersionRange, BodyOf, InputOf, Message } from '@odradek/protocol';
+import type { PeerPresence } from '../network/peer-presence.ts';
 
 /** Who asks, and how; the same for all kinds of requests. */
 export interface RequestContext {
@@ -23,6 +24,8 @@ export interface RequestContext {
   readonly principal: string;
   /** Unique among the connections of this process. */
   readonly connectionId: string;
+  /** Whether the peer is still there, for requests that wait. */
+  readonly presence: PeerPresence;
 }
 
 /**

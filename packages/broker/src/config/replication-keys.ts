@@ -2,7 +2,11 @@
  * Replication, fetching, groups and transactions.
  * Names, types and defaults are Kafka 3.9's; a key without `dynamic` needs a restart to change.
  */
-import { atLeast, between, defineConfig, each, oneOfAnyCase } from '@odradek/runtime';
+import { atLeast, between, defineConfig, each, oneOf, oneOfAnyCase } from '@odradek/runtime';
+
+/** The choices of replica.selector.class; Java classes of others cannot be run here. */
+export const RACK_AWARE_SELECTOR = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
+const LEADER_SELECTOR = 'org.apache.kafka.common.replica.LeaderSelector';
 
 export const replicationKeys = defineConfig({
   'num.replica.fetchers': {
@@ -68,7 +72,8 @@ export const replicationKeys = defineConfig({
   'replica.selector.class': {
     type: 'string',
     default: null,
-    doc: 'How a replica near the consumer is chosen; unset: the leader serves everybody.',
+    validate: oneOf(RACK_AWARE_SELECTOR, LEADER_SELECTOR),
+    doc: 'How a replica near the consumer is chosen: by its rack, or not at all; unset: not at all.',
   },
   'fetch.max.bytes': {
     type: 'int',

@@ -3,10 +3,12 @@
  * broker, through its own table of handlers. The local way goes through the same bytes, so that both
  * ways give the same bodies, and needs no listener to be open.
  */
+
 import { BrokerConnection } from '@odradek/client';
 import { type Api, type BodyOf, type InputOf, KafkaError, type Message } from '@odradek/protocol';
 import type { Environment } from '@odradek/runtime';
 import type { ApiRegistry } from '../api/registry.ts';
+import { PRESENT } from '../network/peer-presence.ts';
 
 export interface BrokerPeer {
   /**
@@ -46,6 +48,7 @@ export function localPeer(registry: Pick<ApiRegistry, 'find'>, brokerId: number)
         peerHost: 'localhost',
         principal: 'User:ANONYMOUS',
         connectionId: `broker-${brokerId}-itself`,
+        presence: PRESENT,
       });
       const bytes = Buffer.concat(registered.api.response.encodeChunks(response, apiVersion));
       return api.response.decode(bytes, apiVersion) as BodyOf<Res>;

@@ -7,7 +7,7 @@
  * tell the exact place.
  */
 import { baseOffset, KafkaError } from '@odradek/protocol';
-import { DiskError, type DiskFile, type PooledBuffer } from '@odradek/runtime';
+import { DiskError, type DiskFile, InvariantViolation, type PooledBuffer } from '@odradek/runtime';
 import {
   BATCH_PREFIX_BYTES,
   claimedSize,
@@ -26,6 +26,9 @@ export const REMEMBERED_PLACES_MAX = 8;
 
 /** Bytes read at once while looking for the batch that holds an offset. */
 const LOCATE_BYTES = 16 * 1024;
+
+/** Bytes read in one go: more is read in several, and other readers get their turn in between. */
+export const READ_PIECE_BYTES = 1024 * 1024;
 
 export interface ReadRequest {
   readonly offset: number;
@@ -128,10 +131,11 @@ export class LogReader {
   /** The position of the batch that holds `offset` or is the first behind it; null when all end below. */
   async locate(segment: Segment, offset: number): Promise<number | null> {
     if (segment.writtenBytes === 0) return null;
+    const { reads, indexes, files } = this.#resources;
     const index = segment.offsetIndex;
-    const resident = await this.#resources.indexes.get(index.entries);
+    const resident = await reads.run(() => indexes.get(index.entries));
     const floor = index.floor(resident, offset);
-    return this.#resources.files.read(segment.logPath, async (file) => {
+    const walk = async (file: DiskFile): Promise<number | null> => {
       let position = floor.position;
       const end = segment.writtenBytes;
       while (end - position >= BATCH_PREFIX_BYTES) {
@@ -143,7 +147,8 @@ export class LogReader {
         position += found.at;
       }
       return null;
-    });
+    };
+    return reads.run(() => files.read(segment.logPath, walk));
   }
 
   /** Forgets remembered places: the files have changed. */
@@ -172,49 +177,64 @@ export class LogReader {
     if (position === null) return null;
     const end = segment.writtenBytes;
     if (position >= end) return null;
-    return this.#resources.files.read(segment.logPath, async (file) => {
-      const wanted = Math.max(request.maxBytes, BATCH_PREFIX_BYTES);
-      let { bytes, memory } = await this.#read(file, position, Math.min(wanted, end - position));
-      if (bytes.length < BATCH_PREFIX_BYTES) return null;
-      const sizeBytes = claimedSize(bytes, 0);
-      if (sizeBytes > end - position || sizeBytes < BATCH_PREFIX_BYTES) {
-        throw new KafkaError('CORRUPT_MESSAGE', `${segment.logPath} at ${position}`);
-      }
-      if (sizeBytes > bytes.length && request.minOneBatch) {
-        memory.release();
-        ({ bytes, memory } = await this.#read(file, position, sizeBytes));
-      }
-      const { end: endOfPart, nextOffset } = wholeBatches(
-        bytes,
-        0,
-        Math.min(request.maxBytes, bytes.length),
-        request.maxOffset,
-        request.minOneBatch,
-      );
-      if (endOfPart === 0) {
-        memory.release();
-        return emptySlice(request.offset);
-      }
-      this.#remember({ segment, offset: nextOffset, position: position + endOfPart });
-      return {
-        chunks: [endOfPart === bytes.length ? bytes : bytes.subarray(0, endOfPart)],
-        lent: [memory],
-        sizeBytes: endOfPart,
-        firstOffset: baseOffset(bytes, 0),
-        nextOffset,
-      };
-    });
+    const wanted = Math.max(request.maxBytes, BATCH_PREFIX_BYTES);
+    let read = await this.#read(segment, position, Math.min(wanted, end - position));
+    if (read.bytes.length < BATCH_PREFIX_BYTES) return null;
+    const sizeBytes = claimedSize(read.bytes, 0);
+    if (sizeBytes > end - position || sizeBytes < BATCH_PREFIX_BYTES) {
+      throw new KafkaError('CORRUPT_MESSAGE', `${segment.logPath} at ${position}`);
+    }
+    if (sizeBytes > read.bytes.length && request.minOneBatch) {
+      read.memory.release();
+      read = await this.#read(segment, position, sizeBytes);
+    }
+    const { bytes, memory } = read;
+    const { end: endOfPart, nextOffset } = wholeBatches(
+      bytes,
+      0,
+      Math.min(request.maxBytes, bytes.length),
+      request.maxOffset,
+      request.minOneBatch,
+    );
+    if (endOfPart === 0) {
+      memory.release();
+      return emptySlice(request.offset);
+    }
+    this.#remember({ segment, offset: nextOffset, position: position + endOfPart });
+    return {
+      chunks: [endOfPart === bytes.length ? bytes : bytes.subarray(0, endOfPart)],
+      lent: [memory],
+      sizeBytes: endOfPart,
+      firstOffset: baseOffset(bytes, 0),
+      nextOffset,
+    };
   }
 
-  /** Reads into memory of the pool, held once. A read that fails leaves it to the garbage collector. */
+  /**
+   * Reads into memory of the pool, held once, a piece at a time: whoever waits holds neither memory nor
+   * an open file. A read that fails leaves the memory to the garbage collector.
+   */
   async #read(
-    file: DiskFile,
+    segment: Segment,
     position: number,
     sizeBytes: number,
   ): Promise<{ bytes: Buffer; memory: PooledBuffer }> {
-    const memory = this.#resources.buffers.take(sizeBytes);
-    const readBytes = await file.read(memory.bytes.subarray(0, sizeBytes), position);
-    return { bytes: memory.bytes.subarray(0, readBytes), memory };
+    const { reads, files, buffers } = this.#resources;
+    let memory: PooledBuffer | null = null;
+    let filled = 0;
+    const piece = async (file: DiskFile): Promise<number> => {
+      memory ??= buffers.take(sizeBytes);
+      const to = Math.min(sizeBytes, filled + READ_PIECE_BYTES);
+      return await file.read(memory.bytes.subarray(filled, to), position + filled);
+    };
+    for (;;) {
+      const count = await reads.run(() => files.read(segment.logPath, piece));
+      filled += count;
+      if (memory === null) throw new InvariantViolation('a read that did not run');
+      const held: PooledBuffer = memory;
+      if (count === 0 || filled >= sizeBytes)
+        return { bytes: held.bytes.subarray(0, filled), memory: held };
+    }
   }
 
   #placeOf(segment: Segment, offset: number): number | null {

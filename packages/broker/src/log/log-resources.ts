@@ -18,6 +18,10 @@ export interface LogResources {
   readonly budget: AppendBudget;
   /** What forces files to the medium, which may take long, and must not keep writes waiting. */
   readonly syncs: AtMost;
+  /** What reads files for those who read logs: as long as syncs, on a slow disk. In the order of asking. */
+  readonly reads: AtMost;
+  /** Look-ups by time: each may unfold a batch. */
+  readonly timeLookups: AtMost;
 }
 
 /**
@@ -25,6 +29,19 @@ export interface LogResources {
  * a pool of four threads (libuv's default): the others stay free for appends and reads.
  */
 export const CONCURRENT_SYNCS_MAX = 2;
+
+/**
+ * Files that are read at once, all logs and readers together. A read of many bytes is made in pieces
+ * (log-reader.ts) that queue up again, so that readers of old data come in turn, a piece each, however
+ * many there are.
+ */
+export const CONCURRENT_READS_MAX = 2;
+
+/** Syncs and reads together: with all four threads of the pool in them, no append would be written. */
+export const SLOW_OPERATIONS_MAX = 3;
+
+/** Look-ups by time at once, all logs together; what each may unfold is bounded in time-lookup.ts. */
+export const CONCURRENT_TIME_LOOKUPS_MAX = 2;
 
 /** Bounds of the shared stores; each has a default where it is declared. */
 export interface LogLimits {
@@ -39,6 +56,7 @@ export interface LogLimits {
 export function logResources(environment: Environment, limits: LogLimits = {}): LogResources {
   const files = new OpenFiles(environment.disk, limits.openFilesLimit);
   const buffers = limits.buffers ?? new BufferPool();
+  const slowOperations = new AtMost(SLOW_OPERATIONS_MAX);
   return {
     environment,
     files,
@@ -46,6 +64,8 @@ export function logResources(environment: Environment, limits: LogLimits = {}): 
     buffers,
     tails: new TailCache(buffers, limits.tailCacheBytes),
     budget: new AppendBudget(limits.pendingBytesLimit),
-    syncs: new AtMost(CONCURRENT_SYNCS_MAX),
+    syncs: new AtMost(CONCURRENT_SYNCS_MAX, slowOperations),
+    reads: new AtMost(CONCURRENT_READS_MAX, slowOperations),
+    timeLookups: new AtMost(CONCURRENT_TIME_LOOKUPS_MAX),
   };
 }

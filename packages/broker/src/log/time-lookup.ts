@@ -5,6 +5,7 @@
  * from where on to look at batches, and only the batch that must hold the record is decoded.
  */
 import { decodeAnyBatchAsync } from '@odradek/protocol';
+import type { DiskFile } from '@odradek/runtime';
 import type { BatchFacts } from './batches.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
@@ -29,12 +30,14 @@ export class TimeLookup {
 
   /** The first record from the log's start on that has `timestamp` or a later one, below `maxOffset`. */
   first(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
-    return this.#reader.undisturbed(() => this.#first(timestamp, maxOffset));
+    return this.#resources.timeLookups.run(() =>
+      this.#reader.undisturbed(() => this.#first(timestamp, maxOffset)),
+    );
   }
 
   /** The first record with the largest timestamp of the log; null when no record has one. */
   youngest(): Promise<TimestampedOffset | null> {
-    return this.#reader.undisturbed(() => this.#youngest());
+    return this.#resources.timeLookups.run(() => this.#reader.undisturbed(() => this.#youngest()));
   }
 
   async #first(timestamp: number, maxOffset: number): Promise<TimestampedOffset | null> {
@@ -74,7 +77,8 @@ export class TimeLookup {
 
   async #startOfSearch(segment: Segment, timestamp: number): Promise<number | null> {
     const { timeIndex } = segment;
-    const resident = await this.#resources.indexes.get(timeIndex.entries);
+    const { reads, indexes } = this.#resources;
+    const resident = await reads.run(() => indexes.get(timeIndex.entries));
     // An entry's own batch may hold the first record of exactly this time.
     const from = timeIndex.floor(resident, timestamp - 1);
     return this.#reader.locate(segment, Math.max(from, this.#state.logStartOffset));
@@ -86,8 +90,9 @@ export class TimeLookup {
     timestamp: number,
   ): Promise<Candidate | null> {
     const { logStartOffset } = this.#state;
+    const { reads, files } = this.#resources;
     let found: Candidate | null = null;
-    await this.#resources.files.read(segment.logPath, (file) =>
+    const scan = (file: DiskFile): Promise<unknown> =>
       scanBatches(
         file,
         { from, to: segment.writtenBytes, verify: false },
@@ -96,8 +101,8 @@ export class TimeLookup {
           found = { facts, bytes: buffer.subarray(at, at + facts.sizeBytes), position };
           return false;
         },
-      ),
-    );
+      );
+    await reads.run(() => files.read(segment.logPath, scan));
     return found;
   }
 

@@ -50,6 +50,7 @@ import {
 } from '../api/registry.ts';
 import { type DeadlineQueue, Expiring } from '../time/deadline-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { Presence } from './peer-presence.ts';
 
 /** Requests of one connection that may be running at the same time, when their kind allows it. */
 export const OVERLAPPING_REQUESTS_MAX = 100;
@@ -140,6 +141,7 @@ export class ClientConnection implements ConnectionHandler {
   #isOpen: boolean;
   #peerIsDone = false;
   #isClosed = false;
+  readonly #presence = new Presence();
   readonly #alarm = new Alarm(() => this.#alarmed());
   readonly #roomForRequests = (): void => this.#admit();
 
@@ -230,6 +232,7 @@ export class ClientConnection implements ConnectionHandler {
     }
     if (this.#splitter.pendingBytes > 0) this.#fail(null, 'the peer left in the middle of a frame');
     this.#peerIsDone = true;
+    this.#presence.leaves();
     this.#finishIfDone();
   }
 
@@ -256,6 +259,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#waiting.length = 0;
     this.#running.length = 0;
     this.#heldBack = [];
+    this.#presence.gone();
   }
 
   // Receiving.
@@ -424,6 +428,7 @@ export class ClientConnection implements ConnectionHandler {
       peerHost: this.#socket.remoteAddress,
       principal: ANONYMOUS,
       connectionId: this.id,
+      presence: this.#presence,
     };
     let request: unknown;
     try {

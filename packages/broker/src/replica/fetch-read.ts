@@ -15,12 +15,18 @@ import {
 } from '@odradek/protocol';
 import { OdradekError, type PooledBuffer } from '@odradek/runtime';
 import { divergence, fencing } from '../core/partition/epochs.ts';
+import type { PartitionLeader } from '../core/partition/leader.ts';
 import type { LogSlice } from '../log/log-types.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+import type { PeerPresence } from '../network/peer-presence.ts';
 import type { Partition } from './partition.ts';
 
 type TopicAnswer = NonNullable<InputOf<typeof fetchResponse>['responses']>[number];
 /** One partition in a fetch response. */
 export type PartitionAnswer = TopicAnswer['partitions'][number];
+
+/** In place of a high watermark: the requester need not hear when it moves. */
+export const NOT_TOLD = Number.POSITIVE_INFINITY;
 
 /** One partition in a fetch request. */
 export interface FetchTarget {
@@ -35,6 +41,8 @@ export interface FetchTarget {
   readonly currentLeaderEpoch: number;
   readonly lastFetchedEpoch: number;
   readonly logStartOffset: number;
+  /** The high watermark that a follower knows of, and wants to know of when it moves; else NOT_TOLD. */
+  readonly knownHighWatermark: number;
 }
 
 /** What holds for the request as a whole. */
@@ -53,6 +61,9 @@ export interface FetchTerms {
   readonly anyReplica: boolean;
   /** The answer has room for the current leader (v12+). */
   readonly tellsLeader: boolean;
+  readonly requester: Pick<PeerPresence, 'isGone'>;
+  /** Which follower is nearer to the requester than we, who lead; null: consumers read here. */
+  readonly nearer: ((leader: PartitionLeader, fetchOffset: number) => number | null) | null;
 }
 
 /** Where partitions are looked up. */
@@ -66,7 +77,9 @@ export interface PartitionRead {
   readonly target: FetchTarget;
   readonly answer: PartitionAnswer;
   readonly sizeBytes: number;
-  /** Must be answered at once: an error, or a divergence. */
+  /** What was read from, and how far this requester may read; null where nothing was read. */
+  readonly source: { readonly log: PartitionLog; readonly end: number } | null;
+  /** Must be answered at once: an error, a divergence, a nearer replica, a high watermark. */
   readonly urgent: boolean;
   /** Memory that the records lie in: to be given back when they are sent, or will not be. */
   readonly lent: readonly PooledBuffer[];
@@ -79,6 +92,24 @@ export interface FetchRead {
 }
 
 const NOTHING_LENT: readonly PooledBuffer[] = [];
+
+/**
+ * The wanted offset lies in an older segment than the end: there is plenty to read, however few bytes
+ * the limits have let through, so nobody should wait for more.
+ */
+export function isSegmentsBehind({ source, target, sizeBytes }: PartitionRead): boolean {
+  if (source === null || sizeBytes === 0) return false;
+  const { log, end } = source;
+  return log.segmentBaseOf(target.fetchOffset) < log.segmentBaseOf(end);
+}
+
+/** There is enough, or something that must be told at once. */
+export function isWorthAnswering(
+  { reads, sizeBytes, urgent }: FetchRead,
+  minBytes: number,
+): boolean {
+  return urgent || sizeBytes >= minBytes || (sizeBytes > 0 && reads.some(isSegmentsBehind));
+}
 
 /** All memory that a read holds. */
 export function lentFor({ reads }: FetchRead): readonly PooledBuffer[] {
@@ -126,7 +157,7 @@ export function readAll(
 
   async function finish(first: Promise<PartitionRead>, from: number): Promise<FetchRead> {
     take(await first);
-    for (let index = from; index < targets.length; index += 1) {
+    for (let index = from; index < targets.length && !terms.requester.isGone; index += 1) {
       const read = next(index);
       take(read instanceof Promise ? await read : read);
     }
@@ -134,13 +165,14 @@ export function readAll(
   }
 }
 
-function readOne(
+/** Reads what there is for one target. */
+export function readOne(
   target: FetchTarget,
   terms: FetchTerms,
   replicas: ReplicaLookup,
-  arriving: boolean,
-  maxBytes: number,
-  wholeFirstBatch: boolean,
+  arriving = false,
+  maxBytes = terms.maxBytes,
+  wholeFirstBatch = true,
 ): PartitionRead | Promise<PartitionRead> {
   const partition = replicas.replicaFor(target.topic, target.topicId, target.partition);
   if (typeof partition === 'string') return failure(target, terms, partition, null);
@@ -163,6 +195,9 @@ function readPartition(
   const fenced = checkReader(partition, target, terms);
   if (fenced !== null) return failure(target, terms, fenced, partition);
   const { fetchOffset } = target;
+  const { leader } = partition;
+  const nearer = leader === null ? null : (terms.nearer?.(leader, fetchOffset) ?? null);
+  if (nearer !== null) return elsewhere(partition, target, nearer);
   if (target.lastFetchedEpoch >= 0) {
     const ours = log.endOffsetForEpoch(target.lastFetchedEpoch);
     const parted = divergence(target.lastFetchedEpoch, fetchOffset, ours);
@@ -180,14 +215,14 @@ function readPartition(
   const end = readableEnd(partition, terms);
   const limit = Math.min(maxBytes, target.maxBytes);
   if (fetchOffset >= end || (limit <= 0 && !wholeFirstBatch))
-    return found(partition, target, terms, null);
+    return found(partition, target, terms, end, null);
   const slice = log.read(fetchOffset, limit, end, wholeFirstBatch);
   return slice instanceof Promise
     ? slice.then(
-        (read) => found(partition, target, terms, read),
+        (read) => found(partition, target, terms, end, read),
         (error: unknown) => failure(target, terms, errorNameOf(error), partition),
       )
-    : found(partition, target, terms, slice);
+    : found(partition, target, terms, end, slice);
 }
 
 /** May this requester read this replica now? */
@@ -215,13 +250,16 @@ function found(
   partition: Partition,
   target: FetchTarget,
   terms: FetchTerms,
+  end: number,
   slice: LogSlice | null,
 ): PartitionRead {
   const { log, highWatermark } = partition;
   return {
     target,
+    source: { log, end },
     sizeBytes: slice?.sizeBytes ?? 0,
-    urgent: false,
+    // A follower can make use of a high watermark as far as its own log goes.
+    urgent: target.knownHighWatermark < Math.min(highWatermark, target.fetchOffset),
     lent: slice?.lent ?? NOTHING_LENT,
     answer: {
       partitionIndex: target.partition,
@@ -236,15 +274,28 @@ function found(
   };
 }
 
-function diverging(
+const diverging = (
   partition: Partition,
   target: FetchTarget,
   divergingEpoch: { epoch: number; endOffset: number },
+): PartitionRead => withoutRecords(partition, target, { divergingEpoch });
+
+/** Another replica is to be read from. */
+const elsewhere = (
+  partition: Partition,
+  target: FetchTarget,
+  preferredReadReplica: number,
+): PartitionRead => withoutRecords(partition, target, { preferredReadReplica });
+
+function withoutRecords(
+  { log, highWatermark }: Partition,
+  target: FetchTarget,
+  instead: Partial<PartitionAnswer>,
 ): PartitionRead {
-  const { log, highWatermark } = partition;
   return {
     target,
     sizeBytes: 0,
+    source: null,
     urgent: true,
     lent: NOTHING_LENT,
     answer: {
@@ -253,9 +304,9 @@ function diverging(
       highWatermark,
       lastStableOffset: log.lastStableOffset,
       logStartOffset: log.logStartOffset,
-      divergingEpoch,
       abortedTransactions: null,
       records: [],
+      ...instead,
     },
   };
 }
@@ -274,6 +325,7 @@ export function failure(
   return {
     target,
     sizeBytes: 0,
+    source: null,
     urgent: true,
     lent: NOTHING_LENT,
     answer: {

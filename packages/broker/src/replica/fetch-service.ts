@@ -7,6 +7,8 @@
  */
 import { errorCodes, type FetchRequest, type fetchResponse, type InputOf } from '@odradek/protocol';
 import type { Clock, PooledBuffer, Timers } from '@odradek/runtime';
+import { nearerReplica } from '../core/partition/nearest-replica.ts';
+import type { PeerPresence } from '../network/peer-presence.ts';
 import type { DeadlineQueue } from '../time/deadline-queue.ts';
 import { DelayedFetch, type FetchWakeups } from './delayed-fetch.ts';
 import {
@@ -14,14 +16,16 @@ import {
   type FetchTarget,
   type FetchTerms,
   giveBack,
+  isWorthAnswering,
   lentFor,
+  NOT_TOLD,
   type PartitionRead,
   type ReplicaLookup,
   readAll,
+  readOne,
 } from './fetch-read.ts';
 import { type FetchSessions, replicaIdOf } from './fetch-sessions.ts';
 import { ANYTHING_SINCE, readForOlder } from './older-fetches.ts';
-import type { Partition } from './partition.ts';
 
 export type FetchAnswer = InputOf<typeof fetchResponse> & {
   /** The memory that its records lie in: to be given back when it is sent, or will not be. */
@@ -38,6 +42,12 @@ const ENDPOINTS_SINCE = 16;
 const TOPIC_IDS_SINCE = 13;
 const READ_COMMITTED = 1;
 
+/** Who asks. */
+export interface FetchRequester {
+  readonly listenerName: string;
+  readonly presence: PeerPresence;
+}
+
 export interface FetchServiceOptions {
   readonly clock: Clock;
   readonly timers: Timers;
@@ -53,7 +63,10 @@ export interface FetchServiceOptions {
     take(bytes: number): void;
     give(bytes: number): void;
   };
-  /** Where a leader can be reached through a listener, for requesters that asked somebody else. */
+  readonly brokerId: number;
+  /** Consumers are sent to a replica in their rack. */
+  readonly readsNearby: boolean;
+  /** Where a broker can be reached through a listener, for requesters that asked somebody else. */
   endpointOf(
     brokerId: number,
     listenerName: string,
@@ -70,14 +83,14 @@ export class FetchService {
   fetch(
     request: FetchRequest,
     version: number,
-    listenerName: string,
+    requester: FetchRequester,
   ): FetchAnswer | Promise<FetchAnswer> {
     const { sessions, clock, replicas } = this.#options;
     const plan = sessions.plan(request, version, clock.now());
     if (typeof plan === 'string')
       return { errorCode: errorCodes[plan], sessionId: 0, responses: [], lent: [] };
     const { targets } = plan;
-    const terms = this.#termsOf(request, version);
+    const terms = this.#termsOf(request, version, requester);
     const asRead = (read: FetchRead): FetchAnswer => {
       const { sessionId, reads } = plan.conclude(read.reads);
       return {
@@ -85,7 +98,7 @@ export class FetchService {
         sessionId,
         lent: lentFor(read),
         responses: byTopic(reads, version),
-        ...(version >= ENDPOINTS_SINCE ? this.#endpoints(reads, listenerName) : {}),
+        ...(version >= ENDPOINTS_SINCE ? this.#endpoints(reads, requester.listenerName) : {}),
       };
     };
     const isOlder = version < ANYTHING_SINCE && terms.replicaId < 0;
@@ -94,23 +107,28 @@ export class FetchService {
       const fit = readForOlder(read, terms, version, this.#options);
       return fit instanceof Promise ? fit.then(asRead) : asRead(fit);
     };
-    const enough = (read: FetchRead): boolean =>
-      read.urgent ||
-      read.sizeBytes >= request.minBytes ||
+    const isEnough = (read: FetchRead): boolean =>
       request.maxWaitMs <= 0 ||
-      targets.length === 0;
+      targets.length === 0 ||
+      requester.presence.isGone ||
+      isWorthAnswering(read, request.minBytes);
     const answerOrWait = (read: FetchRead): FetchAnswer | Promise<FetchAnswer> => {
-      if (enough(read)) return answer(read);
+      if (isEnough(read)) return answer(read);
       giveBack(lentFor(read));
-      return this.#wait(targets, terms, request.minBytes, request.maxWaitMs).then(answer);
+      return this.#wait(targets, terms, request, read, requester.presence).then(answer);
     };
     const first = this.#read(targets, terms, replicas, true);
     return first instanceof Promise ? first.then(answerOrWait) : answerOrWait(first);
   }
 
-  #termsOf(request: FetchRequest, version: number): FetchTerms {
+  #termsOf(
+    request: FetchRequest,
+    version: number,
+    { presence, listenerName }: FetchRequester,
+  ): FetchTerms {
     const replicaId = replicaIdOf(request);
     const fromFollower = replicaId >= 0;
+    const anyReplica = !fromFollower && version >= ANY_REPLICA_SINCE;
     return {
       replicaId,
       readCommitted: !fromFollower && request.isolationLevel === READ_COMMITTED,
@@ -118,12 +136,24 @@ export class FetchService {
         ? request.maxBytes
         : Math.min(request.maxBytes, this.#options.consumerMaxBytes),
       wholeBatchOfEach: version < LIMIT_SINCE,
-      anyReplica: !fromFollower && version >= ANY_REPLICA_SINCE,
+      anyReplica,
       tellsLeader: version >= LEADER_TOLD_SINCE,
+      requester: presence,
+      nearer: anyReplica ? this.#nearer(request.rackId, listenerName) : null,
     };
   }
 
-  /** Reads within the memory there is; what a disk is read into counts from the start. */
+  #nearer(rack: string, listenerName: string): FetchTerms['nearer'] {
+    const { readsNearby, brokerId, endpointOf } = this.#options;
+    if (!readsNearby || rack === '') return null;
+    const rackOf = (id: number): string | null => endpointOf(id, listenerName)?.rack ?? null;
+    return (leader, fetchOffset) => nearerReplica(leader, brokerId, rack, fetchOffset, { rackOf });
+  }
+
+  /**
+   * Reads within the memory there is; what a disk is read into counts from the start. Nobody gets more
+   * than half of what is left, so that the next one gets something as well.
+   */
   #read(
     targets: readonly FetchTarget[],
     terms: FetchTerms,
@@ -131,38 +161,54 @@ export class FetchService {
     arriving: boolean,
   ): FetchRead | Promise<FetchRead> {
     const { room } = this.#options;
-    const maxBytes = Math.min(terms.maxBytes, room.availableBytes);
+    const maxBytes = Math.min(terms.maxBytes, Math.ceil(room.availableBytes / 2));
     const read = readAll(targets, { ...terms, maxBytes }, replicas, arriving);
     if (!(read instanceof Promise)) return read;
-    room.take(maxBytes);
-    return read.finally(() => room.give(maxBytes));
+    let wantedBytes = 0;
+    for (const target of targets) wantedBytes += target.maxBytes;
+    const reservedBytes = Math.max(0, Math.min(maxBytes, wantedBytes));
+    room.take(reservedBytes);
+    return read.finally(() => room.give(reservedBytes));
   }
 
   #wait(
     targets: readonly FetchTarget[],
     terms: FetchTerms,
-    minBytes: number,
-    maxWaitMs: number,
+    { minBytes, maxWaitMs }: FetchRequest,
+    first: FetchRead,
+    presence: PeerPresence,
   ): Promise<FetchRead> {
     const { replicas, wakeups, deadlines } = this.#options;
-    const partitions: Partition[] = [];
-    for (const { topic, topicId, partition } of targets) {
+    const partitions = targets.map(({ topic, topicId, partition }) => {
       const replica = replicas.replicaFor(topic, topicId, partition);
-      if (typeof replica !== 'string') partitions.push(replica);
-    }
+      return typeof replica === 'string' ? null : replica;
+    });
     return new Promise((resolve, reject) => {
-      new DelayedFetch(
+      let stopListening = (): void => undefined;
+      const delayed = new DelayedFetch(
         {
           partitions,
-          until: terms.replicaId >= 0 ? 'log-end' : 'high-watermark',
+          until: waitsFor(targets, terms),
           minBytes,
+          first,
+          readOne: (index) => readOne(targets[index] as FetchTarget, terms, replicas),
           read: () => this.#read(targets, terms, replicas, false),
-          done: resolve,
-          failed: reject,
+          done: (read) => {
+            stopListening();
+            resolve(read);
+          },
+          failed: (error) => {
+            stopListening();
+            reject(error);
+          },
         },
         wakeups,
         deadlines,
-      ).begin(maxWaitMs);
+      );
+      delayed.begin(maxWaitMs);
+      stopListening = presence.onLeaving(() =>
+        presence.isGone ? delayed.abandon() : delayed.hurry(),
+      );
     });
   }
 
@@ -182,6 +228,16 @@ export class FetchService {
     }
     return nodes.size === 0 ? {} : { nodeEndpoints: [...nodes.values()] };
   }
+}
+
+/** What may give a requester something to read. */
+function waitsFor(
+  targets: readonly FetchTarget[],
+  { replicaId }: FetchTerms,
+): readonly ('log-end' | 'high-watermark')[] {
+  if (replicaId < 0) return ['high-watermark'];
+  const wantsHighWatermark = targets.some((target) => target.knownHighWatermark !== NOT_TOLD);
+  return wantsHighWatermark ? ['log-end', 'high-watermark'] : ['log-end'];
 }
 
 /** Neighbours of the same topic share an entry, in the order in which they were read. */

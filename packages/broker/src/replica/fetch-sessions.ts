@@ -5,23 +5,34 @@
  * A session belongs to whoever knows its id and next epoch. Sessions are kept in a bounded cache:
  * when it is full, one that nobody used for two minutes makes room; else a follower may push out a
  * consumer, and an old session of fewer partitions gives way to one of more; else the newcomer
- * gets none and goes on with full requests.
+ * gets none and goes on with full requests. The partitions of all sessions together are bounded as
+ * well, which Kafka's are not.
  */
 import type { FetchRequest, KafkaErrorName } from '@odradek/protocol';
 import { NO_TOPIC_ID } from '../core/controller/state.ts';
-import type { FetchTarget, PartitionRead } from './fetch-read.ts';
+import { type FetchTarget, NOT_TOLD, type PartitionRead } from './fetch-read.ts';
 
-/** A session unused for this long may be evicted by anybody. */
+/** A session unused for this long may be evicted by anybody; so may one that is used and this old. */
 const EVICTABLE_AFTER_MS = 120_000;
+/**
+ * Partitions of all sessions together: some 200 bytes each. Whoever comes on top of that gets no
+ * session, and a session that grows beyond it ends.
+ */
+export const SESSION_PARTITIONS_MAX = 500_000;
 /** Topic ids instead of names from this version on. */
 const TOPIC_IDS_SINCE = 13;
+/** Followers say which high watermark they know from this version on (KIP-1166). */
+const HIGH_WATERMARK_SINCE = 18;
 const NO_SESSION = 0;
 const FINAL_EPOCH = -1;
 const INITIAL_EPOCH = 0;
 const LAST_EPOCH = 2_147_483_647;
 
+type WantedPartition = FetchRequest['topics'][number]['partitions'][number];
+
 /** A partition of a session, and what its requester was told of it last. */
 class SessionPartition implements FetchTarget {
+  readonly key: string;
   topic: string | null;
   readonly topicId: string;
   readonly partition: number;
@@ -30,13 +41,51 @@ class SessionPartition implements FetchTarget {
   currentLeaderEpoch = -1;
   lastFetchedEpoch = -1;
   logStartOffset = -1;
+  knownHighWatermark = NOT_TOLD;
   toldHighWatermark = -1;
   toldLogStartOffset = -1;
 
-  constructor(topic: string | null, topicId: string, partition: number) {
+  constructor(key: string, topic: string | null, topicId: string, partition: number) {
+    this.key = key;
     this.topic = topic;
     this.topicId = topicId;
     this.partition = partition;
+  }
+
+  want(wanted: WantedPartition, version: number): this {
+    this.fetchOffset = wanted.fetchOffset;
+    this.maxBytes = wanted.partitionMaxBytes;
+    this.currentLeaderEpoch = wanted.currentLeaderEpoch;
+    this.lastFetchedEpoch = wanted.lastFetchedEpoch;
+    this.logStartOffset = wanted.logStartOffset;
+    if (version >= HIGH_WATERMARK_SINCE) {
+      const { highWatermark } = wanted;
+      this.knownHighWatermark =
+        highWatermark <= Number.MAX_SAFE_INTEGER ? Number(highWatermark) : NOT_TOLD;
+    }
+    return this;
+  }
+
+  /**
+   * Takes down what the requester is told.
+   * @param mindsHighWatermark from now on, it is to be told of each move of the high watermark
+   * @returns whether that is news
+   */
+  tell({ answer, sizeBytes, urgent }: PartitionRead, mindsHighWatermark: boolean): boolean {
+    const { highWatermark, logStartOffset = -1, errorCode, divergingEpoch } = answer;
+    const news =
+      sizeBytes > 0 ||
+      urgent ||
+      highWatermark !== this.toldHighWatermark ||
+      logStartOffset !== this.toldLogStartOffset;
+    // After an error, or a log that goes another way, the next success is news, whatever was told before.
+    const isSound = errorCode === 0 && divergingEpoch === undefined;
+    this.toldHighWatermark = isSound ? highWatermark : -1;
+    this.toldLogStartOffset = logStartOffset;
+    // What was told is known, also when the next requests do not mention the partition.
+    if (isSound && (mindsHighWatermark || this.knownHighWatermark !== NOT_TOLD))
+      this.knownHighWatermark = highWatermark;
+    return news;
   }
 }
 
@@ -51,12 +100,18 @@ interface FetchSession {
   nextEpoch: number;
   /** In the order in which they are read: one that had data goes to the end. */
   readonly partitions: Map<string, SessionPartition>;
+  /** How many partitions the cache counts for it: as of its last use. */
+  countedPartitions: number;
 }
 
 /** What one request is about, and how it is to be answered. */
 export interface FetchPlan {
   readonly targets: readonly FetchTarget[];
-  /** Takes down what is answered; returns the session's id and the partitions to be mentioned. */
+  /**
+   * Takes down what is answered.
+   * @param reads one for each of the first targets, in their order
+   * @returns the session's id and the partitions to be mentioned
+   */
   conclude(reads: readonly PartitionRead[]): {
     readonly sessionId: number;
     readonly reads: readonly PartitionRead[];
@@ -66,6 +121,10 @@ export interface FetchPlan {
 export interface FetchSessionOptions {
   /** max.incremental.fetch.session.cache.slots */
   readonly slots: number;
+  /** {@link SESSION_PARTITIONS_MAX} unless given. */
+  readonly partitionsMax?: number;
+  /** Followers are to hear of each move of a high watermark soon: consumers read from them. */
+  readonly tellsHighWatermarks: boolean;
   /** A number from 0 on, below `limit`, that cannot be guessed. */
   randomBelow(limit: number): number;
   topicNameById(topicId: string): string | undefined;
@@ -73,15 +132,29 @@ export interface FetchSessionOptions {
 
 export class FetchSessions {
   readonly #options: FetchSessionOptions;
+  readonly #partitionsMax: number;
   /** Least recently used first. */
   readonly #sessions = new Map<number, FetchSession>();
+  #partitionCount = 0;
+  #evictionCount = 0;
 
   constructor(options: FetchSessionOptions) {
     this.#options = options;
+    this.#partitionsMax = options.partitionsMax ?? SESSION_PARTITIONS_MAX;
   }
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Partitions of all sessions. */
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  /** Sessions that were ended to make room, so far. */
+  get evictionCount(): number {
+    return this.#evictionCount;
   }
 
   /**
@@ -92,92 +165,94 @@ export class FetchSessions {
     const { sessionId, sessionEpoch } = request;
     const usesTopicIds = version >= TOPIC_IDS_SINCE;
     if (sessionEpoch === FINAL_EPOCH || sessionEpoch === INITIAL_EPOCH) {
-      if (sessionId !== NO_SESSION) this.#sessions.delete(sessionId);
+      const left = this.#sessions.get(sessionId);
+      if (left !== undefined) this.#remove(left);
       const create = sessionEpoch === INITIAL_EPOCH;
-      return this.#full(request, usesTopicIds, create, now);
+      return this.#full(request, version, create, now);
     }
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return 'FETCH_SESSION_ID_NOT_FOUND';
     if (session.nextEpoch !== sessionEpoch) return 'INVALID_FETCH_SESSION_EPOCH';
     if (session.usesTopicIds !== usesTopicIds) return 'FETCH_SESSION_TOPIC_ID_ERROR';
-    return this.#incremental(session, request, now);
+    return this.#incremental(session, request, version, now);
   }
 
-  #full(request: FetchRequest, usesTopicIds: boolean, create: boolean, now: number): FetchPlan {
-    const targets = this.#targetsOf(request, usesTopicIds);
+  #full(request: FetchRequest, version: number, create: boolean, now: number): FetchPlan {
+    const wanted = new Map<string, SessionPartition>();
+    this.#merge(request, version, wanted);
+    const targets = [...wanted.values()];
     return {
       targets,
       conclude: (reads) => {
-        const session = create ? this.#create(request, usesTopicIds, targets, now) : null;
+        const usesTopicIds = version >= TOPIC_IDS_SINCE;
+        const session = create ? this.#create(request, usesTopicIds, wanted, now) : null;
         if (session === null) return { sessionId: NO_SESSION, reads };
-        for (const read of reads) tell(session, read);
+        for (const [index, read] of reads.entries()) this.#tell(session, targets[index], read);
         return { sessionId: session.id, reads };
       },
     };
   }
 
-  #incremental(session: FetchSession, request: FetchRequest, now: number): FetchPlan {
+  #incremental(
+    session: FetchSession,
+    request: FetchRequest,
+    version: number,
+    now: number,
+  ): FetchPlan {
     session.nextEpoch = session.nextEpoch === LAST_EPOCH ? 1 : session.nextEpoch + 1;
     session.usedAtMs = now;
-    this.#sessions.delete(session.id);
     const { partitions } = session;
+    this.#merge(request, version, partitions);
     for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData)
       for (const partition of forgotten)
         partitions.delete(keyOf(session.usesTopicIds ? topicId : topic, partition));
-    for (const changed of this.#targetsOf(request, session.usesTopicIds)) {
-      const key = keyOf(
-        session.usesTopicIds ? changed.topicId : (changed.topic ?? ''),
-        changed.partition,
-      );
-      const known = partitions.get(key);
-      if (known === undefined) partitions.set(key, changed);
-      else update(known, changed);
-    }
+    this.#remove(session);
     // A session without partitions has ended; the answer says so by id 0.
     const alive = partitions.size > 0;
-    if (alive) this.#sessions.set(session.id, session);
+    const hasRoom = this.#partitionCount + partitions.size <= this.#partitionsMax;
+    if (alive && hasRoom) this.#keep(session);
+    else if (alive) this.#evictionCount += 1;
     const targets = [...partitions.values()];
-    for (const target of targets)
-      if (target.topic === null) target.topic = this.#options.topicNameById(target.topicId) ?? null;
+    if (session.usesTopicIds)
+      for (const target of targets)
+        target.topic ??= this.#options.topicNameById(target.topicId) ?? null;
     return {
       targets,
       conclude: (reads) => ({
         sessionId: alive ? session.id : NO_SESSION,
-        reads: reads.filter((read) => tell(session, read)),
+        reads: reads.filter((read, index) => this.#tell(session, targets[index], read)),
       }),
     };
   }
 
-  #targetsOf(request: FetchRequest, usesTopicIds: boolean): SessionPartition[] {
-    const targets: SessionPartition[] = [];
+  /** Adds and updates what a request names; the last word counts for what is named twice. */
+  #merge(request: FetchRequest, version: number, into: Map<string, SessionPartition>): void {
+    const usesTopicIds = version >= TOPIC_IDS_SINCE;
     for (const { topic, topicId, partitions } of request.topics) {
       const name = usesTopicIds ? (this.#options.topicNameById(topicId) ?? null) : topic;
       for (const wanted of partitions) {
-        const target = new SessionPartition(
-          name,
-          usesTopicIds ? topicId : NO_TOPIC_ID,
-          wanted.partition,
-        );
-        target.fetchOffset = wanted.fetchOffset;
-        target.maxBytes = wanted.partitionMaxBytes;
-        target.currentLeaderEpoch = wanted.currentLeaderEpoch;
-        target.lastFetchedEpoch = wanted.lastFetchedEpoch;
-        target.logStartOffset = wanted.logStartOffset;
-        targets.push(target);
+        const key = keyOf(usesTopicIds ? topicId : topic, wanted.partition);
+        let known = into.get(key);
+        if (known === undefined) {
+          const id = usesTopicIds ? topicId : NO_TOPIC_ID;
+          known = new SessionPartition(key, name, id, wanted.partition);
+          into.set(key, known);
+        }
+        known.want(wanted, version);
       }
     }
-    return targets;
   }
 
   #create(
     request: FetchRequest,
     usesTopicIds: boolean,
-    targets: readonly SessionPartition[],
+    partitions: Map<string, SessionPartition>,
     now: number,
   ): FetchSession | null {
-    if (targets.length === 0) return null;
+    if (partitions.size === 0) return null;
     const privileged = replicaIdOf(request) >= 0;
-    if (!this.#makeRoom(privileged, targets.length, now)) return null;
+    if (this.#partitionCount + partitions.size > this.#partitionsMax) return null;
+    if (!this.#makeRoom(privileged, partitions.size, now)) return null;
     let id = NO_SESSION;
     while (id === NO_SESSION || this.#sessions.has(id))
       id = 1 + this.#options.randomBelow(LAST_EPOCH);
@@ -188,15 +263,22 @@ export class FetchSessions {
       createdAtMs: now,
       usedAtMs: now,
       nextEpoch: 1,
-      partitions: new Map(
-        targets.map((target) => [
-          keyOf(usesTopicIds ? target.topicId : (target.topic ?? ''), target.partition),
-          target,
-        ]),
-      ),
+      partitions,
+      countedPartitions: 0,
     };
-    this.#sessions.set(id, session);
+    this.#keep(session);
     return session;
+  }
+
+  /** Puts a session at the end of the row: it is the most recently used now. */
+  #keep(session: FetchSession): void {
+    session.countedPartitions = session.partitions.size;
+    this.#partitionCount += session.countedPartitions;
+    this.#sessions.set(session.id, session);
+  }
+
+  #remove(session: FetchSession): void {
+    if (this.#sessions.delete(session.id)) this.#partitionCount -= session.countedPartitions;
   }
 
   #makeRoom(privileged: boolean, partitionCount: number, now: number): boolean {
@@ -205,55 +287,44 @@ export class FetchSessions {
     if (this.#sessions.size < slots) return true;
     const [oldest] = this.#sessions.values();
     if (oldest !== undefined && now - oldest.usedAtMs > EVICTABLE_AFTER_MS)
-      return this.#sessions.delete(oldest.id);
+      return this.#evict(oldest);
     let victim: FetchSession | null = null;
     for (const session of this.#sessions.values()) {
-      const evictable =
-        now - session.createdAtMs > EVICTABLE_AFTER_MS || (privileged && !session.privileged);
+      const isOld = session.usedAtMs - session.createdAtMs > EVICTABLE_AFTER_MS;
+      const evictable = isOld || (privileged && !session.privileged);
       if (evictable && (victim === null || ranksBelow(session, victim))) victim = session;
     }
     if (victim === null) return false;
-    const newcomerIsWorthMore =
-      privileged !== victim.privileged ? privileged : partitionCount >= victim.partitions.size;
-    return newcomerIsWorthMore && this.#sessions.delete(victim.id);
+    // Kafka compares with id 0, so that of two that are alike the older one stays.
+    const isWorthMore =
+      privileged !== victim.privileged ? privileged : partitionCount > victim.partitions.size;
+    return isWorthMore && this.#evict(victim);
+  }
+
+  /** Takes down what a requester is told of a partition. @returns whether that is news */
+  #tell(
+    { partitions, privileged }: FetchSession,
+    partition: SessionPartition | undefined,
+    read: PartitionRead,
+  ): boolean {
+    if (partition === undefined) return true;
+    const news = partition.tell(read, privileged && this.#options.tellsHighWatermarks);
+    // What had data is read last next time, so that no partition starves behind another.
+    if (read.sizeBytes > 0 && partitions.delete(partition.key))
+      partitions.set(partition.key, partition);
+    return news;
+  }
+
+  #evict(session: FetchSession): true {
+    this.#remove(session);
+    this.#evictionCount += 1;
+    return true;
   }
 }
 
 /** The broker id of a follower, -1 for consumers; its place on the wire changed with v15. */
 export function replicaIdOf(request: FetchRequest): number {
   return request.replicaId >= 0 ? request.replicaId : request.replicaState.replicaId;
-}
-
-/** Takes down what a requester is told of a partition. @returns whether that is news */
-function tell(
-  session: FetchSession,
-  { target, answer, sizeBytes, urgent }: PartitionRead,
-): boolean {
-  const key = keyOf(session.usesTopicIds ? target.topicId : (target.topic ?? ''), target.partition);
-  const partition = session.partitions.get(key);
-  if (partition === undefined) return true;
-  const { highWatermark, logStartOffset = -1 } = answer;
-  const news =
-    sizeBytes > 0 ||
-    urgent ||
-    highWatermark !== partition.toldHighWatermark ||
-    logStartOffset !== partition.toldLogStartOffset;
-  // After an error the next success is news, whatever was told before.
-  partition.toldHighWatermark = answer.errorCode === 0 ? highWatermark : -1;
-  partition.toldLogStartOffset = logStartOffset;
-  if (sizeBytes > 0) {
-    session.partitions.delete(key);
-    session.partitions.set(key, partition);
-  }
-  return news;
-}
-
-function update(known: SessionPartition, changed: SessionPartition): void {
-  known.fetchOffset = changed.fetchOffset;
-  known.maxBytes = changed.maxBytes;
-  known.currentLeaderEpoch = changed.currentLeaderEpoch;
-  known.lastFetchedEpoch = changed.lastFetchedEpoch;
-  known.logStartOffset = changed.logStartOffset;
 }
 
 function ranksBelow(one: FetchSession, other: FetchSession): boolean {

@@ -33,7 +33,7 @@ const ALL_THAT_IS_SAFE = -1;
 
 /** A fetch that waits for more to read. */
 export interface Sleeper {
-  wake(): void;
+  wake(partition: Partition): void;
 }
 
 /** What all partitions of a broker share. */
@@ -292,7 +292,7 @@ export class Partition implements Surroundings {
 
   // Reading.
 
-  /** `sleeper.wake()` is called when there may be more to read, or when the role changes. */
+  /** `sleeper.wake(this)` is called when there may be more to read, or when the role changes. */
   sleep(sleeper: Sleeper, until: 'log-end' | 'high-watermark'): void {
     (until === 'log-end' ? this.#sleepingAtEnd : this.#sleepingAtHighWatermark).add(sleeper);
   }
@@ -345,7 +345,7 @@ export class Partition implements Surroundings {
     if (next <= this.#highWatermark) return;
     this.#highWatermark = next;
     this.log.updateHighWatermark(next);
-    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake();
+    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake(this);
   }
 
   /** Cuts the log of a follower. Resolves when that is done. */
@@ -395,18 +395,18 @@ export class Partition implements Surroundings {
     if (leader === null) return;
     if (leader.logEnded(log.logEndOffset, this, this.#context.clock.now()))
       this.#highWatermarkMoved();
-    for (const sleeper of this.#sleepingAtEnd) sleeper.wake();
+    for (const sleeper of this.#sleepingAtEnd) sleeper.wake(this);
   }
 
   #highWatermarkMoved(): void {
     this.log.updateHighWatermark(this.highWatermark);
     this.#replicated.reach(this.highWatermark);
-    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake();
+    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake(this);
   }
 
   #wakeAll(): void {
-    for (const sleeper of this.#sleepingAtEnd) sleeper.wake();
-    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake();
+    for (const sleeper of this.#sleepingAtEnd) sleeper.wake(this);
+    for (const sleeper of this.#sleepingAtHighWatermark) sleeper.wake(this);
   }
 
   #failAll(error: KafkaErrorName): void {

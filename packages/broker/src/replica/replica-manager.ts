@@ -27,7 +27,12 @@ import {
 import { FetchWakeups } from './delayed-fetch.ts';
 import { DelayedProduce } from './delayed-produce.ts';
 import type { ReplicaLookup } from './fetch-read.ts';
-import { type FetchAnswer, FetchService, type FetchServiceOptions } from './fetch-service.ts';
+import {
+  type FetchAnswer,
+  type FetchRequester,
+  FetchService,
+  type FetchServiceOptions,
+} from './fetch-service.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import type { SourceConnection } from './fetcher.ts';
 import { FetcherPool } from './fetcher-pool.ts';
@@ -51,6 +56,8 @@ export interface ReplicaSettings {
   readonly consumerFetchMaxBytes: number;
   /** max.incremental.fetch.session.cache.slots */
   readonly fetchSessionSlots: number;
+  /** replica.selector.class is the rack-aware one: consumers are sent to a replica in their rack. */
+  readonly readsNearby: boolean;
   /** replica.high.watermark.checkpoint.interval.ms */
   readonly highWatermarkCheckpointMs: number;
 }
@@ -138,6 +145,7 @@ export class ReplicaManager implements ReplicaLookup {
       sessions: new FetchSessions({
         slots: settings.fetchSessionSlots,
         randomBelow: (limit) => random.below(limit),
+        tellsHighWatermarks: settings.readsNearby,
         topicNameById: (topicId) => metadata.topicNameById(topicId),
       }),
       replicas: this,
@@ -146,6 +154,8 @@ export class ReplicaManager implements ReplicaLookup {
       consumerMaxBytes: settings.consumerFetchMaxBytes,
       room: options.room,
       endpointOf: (id, listenerName) => this.#endpointOf(id, listenerName),
+      readsNearby: settings.readsNearby,
+      brokerId,
     });
     logs.onDirectoryFailure((directory, failed) => this.#directoryFailed(directory, failed));
     this.#every(settings.lagMaxMs / 2, () => {
@@ -248,9 +258,9 @@ export class ReplicaManager implements ReplicaLookup {
   fetch(
     request: FetchRequest,
     version: number,
-    listenerName: string,
+    requester: FetchRequester,
   ): FetchAnswer | Promise<FetchAnswer> {
-    return this.#fetches.fetch(request, version, listenerName);
+    return this.#fetches.fetch(request, version, requester);
   }
 
   /** Takes the roles that the controller assigns. */

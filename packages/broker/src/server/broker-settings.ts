@@ -2,9 +2,11 @@
  * What the parts of a broker are told, out of its configuration. Names on the left are the parts',
  * names on the right are Kafka's.
  */
+
 import { codecOf } from '@odradek/protocol';
 import { ConfigError } from '@odradek/runtime';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { RACK_AWARE_SELECTOR } from '../config/replication-keys.ts';
 import type { GroupCoordinatorConfig } from '../group/group-coordinator-host.ts';
 import type { ListenAddress } from '../network/acceptor.ts';
 import type { ReplicaSettings } from '../replica/replica-manager.ts';
@@ -74,6 +76,7 @@ export function replicaSettings({ values }: BrokerConfig): ReplicaSettings {
     fetchersPerSource: values['num.replica.fetchers'],
     consumerFetchMaxBytes: values['fetch.max.bytes'],
     fetchSessionSlots: values['max.incremental.fetch.session.cache.slots'],
+    readsNearby: values['replica.selector.class'] === RACK_AWARE_SELECTOR,
     highWatermarkCheckpointMs: values['replica.high.watermark.checkpoint.interval.ms'],
   };
 }

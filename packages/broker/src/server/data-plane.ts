@@ -85,7 +85,12 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
   return {
     replicas,
     handlers: [
-      produceHandler({ replicas, endpointOf, isInternal: isInternalTopic }),
+      produceHandler({
+        replicas,
+        endpointOf,
+        topicNameById: (topicId) => metadata.topicNameById(topicId),
+        isInternal: isInternalTopic,
+      }),
       fetchHandler({ replicas }),
       listOffsetsHandler({ replicas }),
       offsetForLeaderEpochHandler({ replicas }),

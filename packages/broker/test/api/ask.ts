@@ -2,8 +2,10 @@
  * One request as a client would send it: encoded, decoded, handled, and the answer encoded and decoded again, all in one
  * version. What a version cannot carry fails here as it would on a connection.
  */
+
 import type { Api, BodyOf, InputOf, Message } from '@odradek/protocol';
 import type { RegisteredHandler, RequestContext } from '../../src/api/registry.ts';
+import { PRESENT } from '../../src/network/peer-presence.ts';
 
 export const context: RequestContext = {
   apiVersion: 0,
@@ -13,6 +15,7 @@ export const context: RequestContext = {
   peerHost: '127.0.0.1',
   principal: 'User:ANONYMOUS',
   connectionId: 'a connection',
+  presence: PRESENT,
 };
 
 export async function ask<Request extends Message<unknown>, Response extends Message<unknown>>(

@@ -2,6 +2,7 @@
  * The control plane's requests as clients see them, at old and new versions: answers are encoded and
  * decoded, so that a field a version lacks is found out.
  */
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Api,
@@ -11,6 +12,7 @@ import {
   type InputOf,
   type Message,
 } from '@odradek/protocol';
+import { PRESENT } from '../../src/network/peer-presence.ts';
 import { TestCluster } from '../controller/cluster.ts';
 
 let cluster: TestCluster;
@@ -50,6 +52,7 @@ async function ask<Req extends Message<unknown>, Res extends Message<unknown>>(
       peerHost: 'here',
       principal: 'User:ANONYMOUS',
       connectionId: 'c',
+      presence: PRESENT,
     }),
   ).finally(() => {
     answered = true;

@@ -1,4 +1,5 @@
 /** JoinGroup, SyncGroup, Heartbeat and LeaveGroup in every version: what differs between them. */
+
 import { describe, expect, test } from '@jest/globals';
 import { apis, errorCodes } from '@odradek/protocol';
 import { nodeEnvironment } from '@odradek/runtime';
@@ -6,6 +7,7 @@ import { heartbeatHandler } from '../../src/api/heartbeat.ts';
 import { joinGroupHandler } from '../../src/api/join-group.ts';
 import { leaveGroupHandler } from '../../src/api/leave-group.ts';
 import { syncGroupHandler } from '../../src/api/sync-group.ts';
+import { PRESENT } from '../../src/network/peer-presence.ts';
 import { type Bench, offsetOf, SESSION_MS, withBench } from '../group/support.ts';
 import { ask, versions } from './ask.ts';
 
@@ -180,6 +182,7 @@ describe('JoinGroup', () => {
         peerHost: 'h',
         principal: 'p',
         connectionId: 'i',
+        presence: PRESENT,
       };
       const answer = handler.handle(sent, context);
       sent.protocols[0]?.metadata.fill(0);

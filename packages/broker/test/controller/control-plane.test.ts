@@ -2,10 +2,12 @@
  * Control planes of several brokers over a coordination service and a network in memory: election,
  * failover, topics from creation to deletion, and controllers that are replaced without noticing.
  */
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { apis, errorCodes } from '@odradek/protocol';
 import type { RequestContext } from '../../src/api/registry.ts';
 import { AlreadyRegistered } from '../../src/metadata/registration.ts';
+import { PRESENT } from '../../src/network/peer-presence.ts';
 import { TestCluster } from './cluster.ts';
 
 let cluster: TestCluster;
@@ -22,6 +24,7 @@ const context = (apiVersion: number): RequestContext => ({
   peerHost: 'here',
   principal: 'User:ANONYMOUS',
   connectionId: 'c',
+  presence: PRESENT,
 });
 
 async function three(): Promise<void> {

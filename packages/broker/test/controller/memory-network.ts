@@ -2,6 +2,7 @@
  * Sockets in memory between brokers of one test, and a minimal server over a table of handlers:
  * what one broker's controller sends is framed, decoded and answered as over a network.
  */
+
 import {
   apiByKey,
   apis,
@@ -17,6 +18,7 @@ import {
   type Network,
 } from '@odradek/runtime';
 import type { ApiRegistry } from '../../src/api/registry.ts';
+import { PRESENT } from '../../src/network/peer-presence.ts';
 
 type Accept = (connection: Connection) => ConnectionHandler;
 
@@ -119,6 +121,7 @@ export function serve(registry: ApiRegistry): Accept {
                 peerHost: 'memory',
                 principal: 'User:ANONYMOUS',
                 connectionId: 'memory',
+                presence: PRESENT,
               });
       for (const chunk of encodeResponse(api, apiVersion, correlationId, body as never))
         connection.write(chunk);

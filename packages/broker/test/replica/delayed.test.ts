@@ -5,11 +5,28 @@
 import { describe, expect, test } from '@jest/globals';
 import { DelayedFetch, FetchWakeups } from '../../src/replica/delayed-fetch.ts';
 import { DelayedProduce } from '../../src/replica/delayed-produce.ts';
-import type { FetchRead } from '../../src/replica/fetch-read.ts';
+import {
+  type FetchRead,
+  type FetchTarget,
+  NOT_TOLD,
+  type PartitionRead,
+} from '../../src/replica/fetch-read.ts';
 import type { OffsetWaiter } from '../../src/replica/offset-waiters.ts';
 import type { Partition, Sleeper } from '../../src/replica/partition.ts';
 import { DeadlineQueue } from '../../src/time/deadline-queue.ts';
 import { ManualTime } from '../manual-time.ts';
+
+const TARGET: FetchTarget = {
+  topic: 't',
+  topicId: '',
+  partition: 0,
+  fetchOffset: 0,
+  maxBytes: 1_000,
+  currentLeaderEpoch: -1,
+  lastFetchedEpoch: -1,
+  logStartOffset: -1,
+  knownHighWatermark: NOT_TOLD,
+};
 
 /** A partition as those who wait see it. */
 class StandIn {
@@ -106,82 +123,146 @@ describe('a delayed produce', () => {
 });
 
 describe('a delayed fetch', () => {
-  const readOf = (sizeBytes: number, urgent = false): FetchRead => ({
-    reads: [],
+  const partOf = (sizeBytes: number, urgent = false): PartitionRead => ({
+    target: TARGET,
+    answer: { partitionIndex: 0, errorCode: 0, highWatermark: 0, records: [] },
     sizeBytes,
+    source: null,
     urgent,
+    lent: [],
+  });
+  const readOf = (...parts: readonly PartitionRead[]): FetchRead => ({
+    reads: parts,
+    sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    urgent: parts.some(({ urgent }) => urgent),
   });
 
-  function scene(maxWaitMs = 500, minBytes = 10) {
+  /** What there is of each partition; what was read: all, or the index of one. */
+  function scene({ maxWaitMs = 500, minBytes = 10, count = 1 } = {}) {
     const time = new ManualTime();
     const queue = new DeadlineQueue(time);
-    const partition = new StandIn();
-    const state = { next: readOf(0), readCount: 0, answers: [] as FetchRead[] };
-    new DelayedFetch(
+    const partitions = Array.from({ length: count }, () => new StandIn());
+    const parts = partitions.map(() => partOf(0));
+    const looks: (number | 'all')[] = [];
+    const answers: FetchRead[] = [];
+    const fetch = new DelayedFetch(
       {
-        partitions: [partition.asPartition],
-        until: 'high-watermark',
+        partitions: partitions.map(({ asPartition }) => asPartition),
+        until: ['high-watermark'],
         minBytes,
-        read: () => {
-          state.readCount += 1;
-          return state.next;
+        first: readOf(...parts),
+        readOne: (index) => {
+          looks.push(index);
+          return parts[index] ?? partOf(0);
         },
-        done: (read) => state.answers.push(read),
+        read: () => {
+          looks.push('all');
+          return readOf(...parts);
+        },
+        done: (read) => answers.push(read),
         failed: (error) => {
           throw error;
         },
       },
       new FetchWakeups(time.timers),
       queue,
-    ).begin(maxWaitMs);
-    const wake = (): void => {
-      for (const sleeper of partition.sleepers) sleeper.wake();
+    );
+    fetch.begin(maxWaitMs);
+    const wake = (index = 0): void => {
+      const partition = partitions[index];
+      for (const sleeper of partition?.sleepers ?? [])
+        if (partition !== undefined) sleeper.wake(partition.asPartition);
     };
-    return { time, partition, state, wake };
+    return { time, partitions, parts, looks, answers, wake, fetch };
   }
 
   test('looks once per turn, however often it is woken', () => {
-    const { time, state, wake } = scene();
+    const { time, looks, answers, wake } = scene();
     for (let n = 0; n < 100; n += 1) wake();
     time.endTurn();
-    expect(state.readCount).toBe(1);
-    expect(state.answers).toEqual([]);
+    expect(looks).toEqual(['all']);
+    expect(answers).toEqual([]);
   });
 
   test('is answered when there is enough, and then waits for nothing', () => {
-    const { time, partition, state, wake } = scene();
-    state.next = readOf(9);
+    const { time, partitions, parts, answers, wake } = scene();
+    parts[0] = partOf(9);
     wake();
     time.endTurn();
-    expect(state.answers).toEqual([]);
-    state.next = readOf(10);
+    expect(answers).toEqual([]);
+    parts[0] = partOf(10);
     wake();
     time.endTurn();
-    expect(state.answers).toEqual([readOf(10)]);
-    expect(partition.sleepers.size).toBe(0);
+    expect(answers).toEqual([readOf(partOf(10))]);
+    expect(partitions[0]?.sleepers.size).toBe(0);
     time.pass(10_000);
-    expect(state.answers).toHaveLength(1);
+    expect(answers).toHaveLength(1);
     expect(time.armedCount).toBe(0);
   });
 
+  test('of many partitions looks at those that moved, and reads all when they are enough', () => {
+    const { time, parts, looks, answers, wake } = scene({ count: 1_000 });
+    parts[700] = partOf(6);
+    wake(700);
+    wake(700);
+    time.endTurn();
+    expect([looks, answers]).toEqual([[700], []]);
+    parts[3] = partOf(3);
+    wake(3);
+    time.endTurn();
+    parts[3] = partOf(4);
+    wake(3);
+    time.endTurn();
+    expect(looks).toEqual([700, 3, 3, 'all']);
+    expect(answers).toEqual([readOf(...parts)]);
+  });
+
+  test('is answered when what moved was enough, whatever the limits then leave of it', () => {
+    const { time, parts, answers, wake } = scene({ count: 2 });
+    const seen = partOf(50);
+    Object.defineProperty(parts, 0, { get: () => (answers.length > 0 ? partOf(1) : seen) });
+    wake(0);
+    time.endTurn();
+    expect(answers).toHaveLength(1);
+  });
+
   test('never looks while nothing moves', () => {
-    const { time, state } = scene(60_000);
+    const { time, looks } = scene({ maxWaitMs: 60_000 });
     time.pass(59_999);
-    expect(state.readCount).toBe(0);
+    expect(looks).toEqual([]);
   });
 
   test('is answered with what there is when its time is up', () => {
-    const { time, state } = scene(500);
-    state.next = readOf(3);
+    const { time, parts, answers } = scene();
+    parts[0] = partOf(3);
     time.pass(501);
-    expect(state.answers).toEqual([readOf(3)]);
+    expect(answers).toEqual([readOf(partOf(3))]);
   });
 
-  test('is answered at once with an error', () => {
-    const { time, state, wake } = scene();
-    state.next = readOf(0, true);
+  test('is answered with what there is when its peer cannot wait', () => {
+    const { time, parts, answers, fetch } = scene();
+    parts[0] = partOf(3);
+    fetch.hurry();
+    time.endTurn();
+    expect(answers).toEqual([readOf(partOf(3))]);
+  });
+
+  test.each([1, 2])('is answered at once with an error, of %i partitions', (count) => {
+    const { time, parts, answers, wake } = scene({ count });
+    parts[0] = partOf(0, true);
     wake();
     time.endTurn();
-    expect(state.answers).toEqual([readOf(0, true)]);
+    expect(answers).toEqual([readOf(...parts)]);
+  });
+
+  test('that is abandoned reads nothing, and leaves nothing behind', () => {
+    const { time, partitions, looks, answers, wake, fetch } = scene({ count: 3 });
+    wake(1);
+    fetch.abandon();
+    time.endTurn();
+    time.pass(10_000);
+    expect([looks, answers]).toEqual([[], [readOf()]]);
+    expect(partitions.map(({ sleepers }) => sleepers.size)).toEqual([0, 0, 0]);
+    expect(time.armedCount).toBe(0);
   });
 });

@@ -1,16 +1,10 @@
 /**
- * Goal: produce, fetch and the requests about offsets answer as Kafka's do, in every version that is
- * advertised. Method: one data plane with a real log over a real socket, requests in all versions,
- * and scenes of their own for waiting, sessions and errors.
+ * Goal: produce, fetch and the requests about offsets answer as Kafka's do when they wait, are limited,
+ * or refused. Method: one data plane with a real log over a real socket, a scene for each case. All
+ * fields of all versions are in versions.test.ts.
  */
 import { describe, expect, test } from '@jest/globals';
-import {
-  apis,
-  encodeMessageSet,
-  type InputOf,
-  kafkaErrorOf,
-  type listOffsetsRequest,
-} from '@odradek/protocol';
+import { apis, type InputOf, kafkaErrorOf, type listOffsetsRequest } from '@odradek/protocol';
 import {
   batchOf,
   fetchInput,
@@ -18,15 +12,9 @@ import {
   recordsOf,
   type TestBroker,
   TOPIC,
-  TOPIC_ID,
   until,
   withCluster,
 } from './support.ts';
-
-const NOW = 1_700_000_000_000;
-
-const versions = (from: number, to: number): number[] =>
-  Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 /** One broker that leads the one partition. */
 const withLeader = (run: (broker: TestBroker, folder: string) => Promise<void>): Promise<void> =>
@@ -36,132 +24,6 @@ const withLeader = (run: (broker: TestBroker, folder: string) => Promise<void>):
     controller.announce();
     await run(broker, folder);
   });
-
-const messagesOf = (magic: 0 | 1, values: readonly string[]): Buffer =>
-  encodeMessageSet({
-    magic,
-    records: values.map((value) => ({ key: null, value: Buffer.from(value), timestamp: NOW })),
-  });
-
-const fetchInVersion = (version: number, offset: number, topic = TOPIC, topicId = TOPIC_ID) => ({
-  maxWaitMs: 0,
-  minBytes: 1,
-  topics: [
-    {
-      ...(version >= 13 ? { topicId } : { topic }),
-      partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 1_000_000 }],
-    },
-  ],
-});
-
-describe('every version that is advertised is answered', () => {
-  test.each(versions(0, 11))('Produce v%i', (version) =>
-    withLeader(async (broker) => {
-      const records = version < 3 ? messagesOf(version < 2 ? 0 : 1, ['a']) : batchOf(['a']);
-      const response = await broker.send(apis.produce, version, {
-        acks: -1,
-        timeoutMs: 1_000,
-        topicData: [
-          {
-            name: TOPIC,
-            partitionData: [
-              { index: 0, records },
-              { index: 5, records },
-            ],
-          },
-          { name: 'nowhere', partitionData: [{ index: 0, records }] },
-        ],
-      });
-      const errors = response.responses.map(({ partitionResponses }) =>
-        partitionResponses.map(({ errorCode }) => kafkaErrorOf(errorCode)),
-      );
-      expect(errors).toEqual([
-        ['NONE', 'UNKNOWN_TOPIC_OR_PARTITION'],
-        ['UNKNOWN_TOPIC_OR_PARTITION'],
-      ]);
-      expect(response.responses[0]?.partitionResponses[0]?.baseOffset).toBe(0);
-    }),
-  );
-
-  test.each(versions(0, 17))('Fetch v%i', (version) =>
-    withLeader(async (broker) => {
-      await broker.produce(['a', 'b']);
-      const response = await broker.send(apis.fetch, version, fetchInVersion(version, 1));
-      const partition = partitionOf(response);
-      expect(kafkaErrorOf(partition.errorCode)).toBe('NONE');
-      expect(partition.highWatermark).toBe(2);
-      if (version >= 4) expect(partition.lastStableOffset).toBe(2);
-      // The whole batch that holds the offset; messages from the offset on where they stand alone.
-      const whole = [
-        { offset: 0, value: 'a' },
-        { offset: 1, value: 'b' },
-      ];
-      expect(recordsOf(partition.records)).toEqual(version < 4 ? whole.slice(1) : whole);
-      expect(partition.records?.readInt8(16)).toBe(version < 2 ? 0 : version < 4 ? 1 : 2);
-      const unknown = await broker.send(
-        apis.fetch,
-        version,
-        fetchInVersion(version, 0, 'nowhere', 'AAAAAAAAAAAAAAAAAAAAAg'),
-      );
-      expect(kafkaErrorOf(partitionOf(unknown).errorCode)).toBe(
-        version >= 13 ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION',
-      );
-    }),
-  );
-
-  test.each(versions(1, 9))('ListOffsets v%i', (version) =>
-    withLeader(async (broker) => {
-      await broker.produce(['a', 'b']);
-      const ask = async (timestamp: number) => {
-        const response = await broker.send(apis.listOffsets, version, {
-          replicaId: -1,
-          topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp }] }],
-        });
-        const answer = response.topics[0]?.partitions[0];
-        return [kafkaErrorOf(answer?.errorCode ?? -1), answer?.offset, answer?.leaderEpoch];
-      };
-      const epoch = version >= 4 ? 1 : -1;
-      expect(await ask(-1)).toEqual(['NONE', 2, epoch]);
-      expect(await ask(-2)).toEqual(['NONE', 0, epoch]);
-      expect(await ask(1_700_000_000_000)).toEqual(['NONE', 0, epoch]);
-      expect(await ask(1_700_000_000_001)).toEqual(['NONE', -1, -1]);
-      const refused = ['UNSUPPORTED_VERSION', -1, -1];
-      expect(await ask(-3)).toEqual(version >= 7 ? ['NONE', 0, epoch] : refused);
-      expect(await ask(-4)).toEqual(version >= 8 ? ['NONE', 0, epoch] : refused);
-      expect(await ask(-5)).toEqual(version >= 9 ? ['NONE', -1, -1] : refused);
-      expect(await ask(-6)).toEqual(refused);
-    }),
-  );
-
-  test.each(versions(0, 4))('OffsetForLeaderEpoch v%i', (version) =>
-    withLeader(async (broker) => {
-      await broker.produce(['a', 'b']);
-      const response = await broker.send(apis.offsetForLeaderEpoch, version, {
-        ...(version >= 3 ? { replicaId: -1 } : {}),
-        topics: [
-          {
-            topic: TOPIC,
-            partitions: [
-              { partition: 0, leaderEpoch: 1 },
-              { partition: 0, leaderEpoch: 9 },
-              { partition: 7, leaderEpoch: 1 },
-            ],
-          },
-        ],
-      });
-      expect(
-        response.topics[0]?.partitions.map(({ errorCode, endOffset }) => [
-          kafkaErrorOf(errorCode),
-          endOffset,
-        ]),
-      ).toEqual([
-        ['NONE', 2],
-        ['NONE', -1],
-        ['UNKNOWN_TOPIC_OR_PARTITION', -1],
-      ]);
-    }),
-  );
-});
 
 describe('produce', () => {
   const produce = async (

@@ -59,6 +59,7 @@ export const settings: ReplicaSettings = {
   fetchersPerSource: 1,
   consumerFetchMaxBytes: 55 * MIB,
   fetchSessionSlots: 100,
+  readsNearby: false,
   highWatermarkCheckpointMs: 60_000,
 };
 
@@ -320,6 +321,7 @@ export class TestBroker {
       produceHandler({
         replicas,
         endpointOf: () => null,
+        topicNameById: (topicId) => metadata.topicNameById(topicId),
         isInternal: (topic) => topic.startsWith('__'),
       }),
       fetchHandler({ replicas }),
