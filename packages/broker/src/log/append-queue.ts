@@ -15,6 +15,7 @@ import { INDEX_WRITE_BYTES } from './index-entries.ts';
 import type { LogResources } from './log-resources.ts';
 import type { Segment } from './segment.ts';
 import { joinNeighbours, type StoredBatches } from './tail-cache.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 /** Batches that were appended together, in place and with their offsets. */
 export interface QueuedAppend {
@@ -23,6 +24,8 @@ export interface QueuedAppend {
   readonly firstOffset: number;
   readonly nextOffset: number;
   readonly recordCount: number;
+  /** Transactions that markers among these batches abort; nearly always there are none. */
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 /** Work between two writes, such as what a roll leaves to do on the disk. */
@@ -148,7 +151,18 @@ export class AppendQueue {
     await this.#owner.beforeWritten(run);
     if (this.#isStopped()) return;
     let sizeBytes = 0;
-    for (const { stored } of run) sizeBytes += stored.bytes.length;
+    let aborts = false;
+    for (const { stored, aborted } of run) {
+      sizeBytes += stored.bytes.length;
+      if (aborted.length > 0) aborts = true;
+    }
+    if (aborts) {
+      await segment.needTransactionIndex().append(
+        this.#resources.files,
+        run.flatMap(({ aborted }) => aborted),
+      );
+      if (this.#isStopped()) return;
+    }
     segment.writtenBytes += sizeBytes;
     this.#release(sizeBytes);
     this.#owner.written(run);

@@ -1,6 +1,6 @@
 /**
  * A segment that was flushed, or left by an orderly stop, is not read through: sizes, the ends of its two
- * indexes and, of the active one, the last batches tell all there is to know. Unless they contradict each
+ * indexes, its transaction index if it has one and, of the active one, the last batches tell all there is to know. Unless they contradict each
  * other: then it is recovered like any other (recovery.ts).
  *
  * What is looked at is a few bytes of each file, because a broker starts with thousands of them.
@@ -14,6 +14,7 @@ import type { OpenFiles } from './open-files.ts';
 import { scanBatches, walkBatches } from './scan.ts';
 import { Segment, type SegmentOptions, type SegmentState } from './segment.ts';
 import { TimeIndex, type TimeIndexEntry } from './time-index.ts';
+import { openTransactionIndex } from './transaction-index.ts';
 
 /** The last batches are read at once up to this size: more than lies behind the last index entry as a rule. */
 const TAIL_BYTES = 16 * 1024;
@@ -55,7 +56,14 @@ export async function believeSegment(
   if (tail === null) return null;
   const lastTimeEntry = times?.last ?? null;
   const state = { sizeBytes, offsetIndexCount, timeIndexCount, lastTimeEntry, ...tail };
-  return new Segment(options, state);
+  const segment = new Segment(options, state);
+  if (sizeOf(SUFFIX.transactionIndex) === undefined) return segment;
+  segment.transactionIndex = await openTransactionIndex(
+    around.files,
+    segment.pathOf(SUFFIX.transactionIndex),
+    { from: options.baseOffset, to: segment.nextOffset },
+  );
+  return segment.transactionIndex === null ? null : segment;
 }
 
 async function lastOffsetEntry(

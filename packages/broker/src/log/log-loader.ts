@@ -22,7 +22,7 @@ import type { DirectoryProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
 import { decodeTopicId } from './meta-properties.ts';
-import { ProducerSnapshots } from './producer-snapshots.ts';
+import { ProducerSnapshots, type ProducersAt } from './producer-snapshots.ts';
 import { type DerivedState, recoverSegment, replayProducers } from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
@@ -80,7 +80,12 @@ class Loader {
     const { disk } = this.#resources.environment;
     await this.#settleFiles();
     const bases = this.#offsets(SUFFIX.log);
-    const snapshots = new ProducerSnapshots(disk, folder, this.#offsets(SUFFIX.producerSnapshot));
+    const snapshots = new ProducerSnapshots(
+      disk,
+      folder,
+      this.#offsets(SUFFIX.producerSnapshot),
+      cleanShutdown,
+    );
     const { topicId, epochs } = await this.#readNotes();
     const { segments, producers } = await this.#openSegments(bases, snapshots, epochs);
     const logEndOffset = segments.at(-1)?.nextOffset ?? 0;
@@ -199,7 +204,11 @@ class Loader {
         );
     const segments: Segment[] = [];
     for (const [index, base] of bases.slice(0, firstUnsafe).entries()) {
-      segments.push(await this.#believe(base, bases[index + 1] ?? null, epochs));
+      const next = bases[index + 1] ?? null;
+      segments.push(
+        (await this.#believe(base, next)) ??
+          (await this.#rebuild(base, segments, snapshots, epochs)),
+      );
     }
     const unsafe = bases.slice(firstUnsafe);
     const producers = await this.#producersAt(segments, unsafe[0] ?? null, snapshots);
@@ -263,8 +272,17 @@ class Loader {
     await snapshots.removeWhere((at) => at > offset);
     // A cleanly stopped log without any snapshot was written before there were producers to note.
     if (latest === null && this.#options.cleanShutdown) return new ProducerStates();
-    const from = latest?.offset ?? 0;
-    const producers = latest?.producers ?? new ProducerStates();
+    return this.#replayed(latest, sound, offset);
+  }
+
+  /** What was noted, and what `sound` segments say about the time from then on up to `offset`. */
+  async #replayed(
+    noted: ProducersAt | null,
+    sound: readonly Segment[],
+    offset: number,
+  ): Promise<ProducerStates> {
+    const from = Math.max(noted?.offset ?? 0, this.#options.logStartOffset);
+    const producers = noted?.producers ?? new ProducerStates();
     for (const [index, segment] of sound.entries()) {
       const next = sound[index + 1]?.baseOffset ?? offset;
       if (next > from) await replayProducers(this.#resources, segment, from, producers);
@@ -272,21 +290,36 @@ class Loader {
     return producers;
   }
 
-  /** A segment that was flushed and is taken as it stands; recovered all the same if an index is missing or odd. */
-  async #believe(base: number, nextBase: number | null, epochs: LeaderEpochs): Promise<Segment> {
+  /** A segment that was flushed and is taken as it stands; null if an index is missing or odd. */
+  async #believe(base: number, nextBase: number | null): Promise<Segment | null> {
     const options = this.#segmentOptions(base);
     const { environment, files } = this.#resources;
     const { disk } = environment;
-    const believed = await believeSegment(options, { disk, files, sizes: this.#sizes, nextBase });
-    if (believed !== null) return believed;
-    environment.log.warn('rebuilding the indexes of a segment', {
-      folder: this.#options.folder,
-      segment: base,
-    });
-    const { segment } = await recoverSegment(this.#resources, options, this.#options.config, {
-      producers: new ProducerStates(), // Replayed later, with those of the other segments.
+    return believeSegment(options, { disk, files, sizes: this.#sizes, nextBase });
+  }
+
+  /** Builds the indexes of a segment anew that is sound otherwise. */
+  async #rebuild(
+    base: number,
+    before: readonly Segment[],
+    snapshots: ProducerSnapshots,
+    epochs: LeaderEpochs,
+  ): Promise<Segment> {
+    const { files, environment } = this.#resources;
+    const { folder, config } = this.#options;
+    environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
+    // Its transaction index depends on what was open when it began.
+    const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
+    const options = this.#segmentOptions(base);
+    const { segment } = await recoverSegment(this.#resources, options, config, {
+      producers,
       epochs,
     });
+    // The next start will believe it as well, so it must be as lasting as the others.
+    for (const file of [segment.logPath, ...segment.indexPaths]) {
+      await files.use(file, (open) => open.sync());
+    }
+    await environment.disk.syncDirectory(folder);
     return segment;
   }
 

@@ -13,6 +13,7 @@
 import { KafkaError } from '@odradek/protocol';
 import type { DiskError, Millis } from '@odradek/runtime';
 import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
+import { abortedTransactions } from './aborted-transactions.ts';
 import { AppendQueue, type QueuedAppend, writeIndexes } from './append-queue.ts';
 import { type AppendSet, followerSet, leaderSet } from './append-sets.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
@@ -34,8 +35,11 @@ import type { RetentionDecision } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { segmentOffsetsBefore } from './segment-offsets.ts';
 import { TimeLookup } from './time-lookup.ts';
+import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
 import { restartLog, truncateLog } from './truncation.ts';
 import { finishLog, retireOldSegments, rollSegment, syncBelow } from './upkeep.ts';
+
+const NONE_ABORTED: readonly AbortedTransaction[] = [];
 
 export interface PartitionLogOptions {
   readonly topic: string;
@@ -156,10 +160,16 @@ export class PartitionLog {
     producers.passHighWatermark(highWatermark);
   }
 
-  /** Where read_committed readers stop: the first offset of an undecided transaction, or the high watermark. */
+  /**
+   * Where read_committed readers stop: the first offset of an undecided transaction, or the high
+   * watermark. A transaction that began below the log's start counts from there on.
+   */
   get lastStableOffset(): number {
-    const { highWatermark, producers } = this.#state;
-    return Math.min(highWatermark, producers.firstUnstableOffset ?? highWatermark);
+    const { highWatermark, logStartOffset, producers } = this.#state;
+    const unstable = producers.firstUnstableOffset;
+    return unstable === null
+      ? highWatermark
+      : Math.min(highWatermark, Math.max(logStartOffset, unstable));
   }
 
   get latestEpoch(): number | null {
@@ -207,7 +217,8 @@ export class PartitionLog {
     const { nextOffset, config, producers, logStartOffset } = this.#state;
     const wallTimeMs = this.#resources.environment.clock.wallTime();
     const set = leaderSet(records, { nextOffset, leaderEpoch, origin, config, wallTimeMs });
-    const verdict = producers.checkAll(set.producers);
+    const sender = origin === 'coordinator' ? 'coordinator' : 'client';
+    const verdict = producers.checkAll(set.producers, sender);
     if (verdict.kind === 'refuse') throw new KafkaError(verdict.code, verdict.detail);
     if (verdict.kind === 'append') return this.#accept(set, wallTimeMs);
     const { firstOffset, lastOffset, timestamp } = verdict.of;
@@ -266,6 +277,20 @@ export class PartitionLog {
       this.#reader.readTail(request) ??
       this.#condition.guarded(() => this.#reader.readFiles(request))
     );
+  }
+
+  /**
+   * The aborted transactions that have records from `from` on and below `to`, in the order of their
+   * markers; synchronously when no marker behind `from` aborts anything, which is the usual case.
+   * @throws KafkaError CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (closed)
+   */
+  abortedTransactions(
+    from: number,
+    to: number,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    this.#condition.requireReadable();
+    const found = abortedTransactions(this.#resources, this.#state, this.#reader, { from, to });
+    return found instanceof Promise ? this.#condition.guarded(() => found) : found;
   }
 
   /** The first record at or behind the log start with this timestamp or a later one, below `maxOffset`. */
@@ -398,10 +423,8 @@ export class PartitionLog {
     this.#queue.stop();
     this.#resources.tails.clear(this.#state.tail);
     for (const segment of this.#state.segments.all) {
-      for (const { entries } of [segment.offsetIndex, segment.timeIndex]) {
-        this.#resources.indexes.drop(entries);
-        this.#resources.files.drop(entries.path);
-      }
+      for (const entries of segment.indexEntries) this.#resources.indexes.drop(entries);
+      for (const file of segment.indexPaths) this.#resources.files.drop(file);
       this.#resources.files.drop(segment.logPath);
     }
   }
@@ -424,10 +447,15 @@ export class PartitionLog {
         for (const entries of segment.indexEntries) this.#resources.indexes.grew(entries);
       }
       if (epochs.version !== epochsBefore) this.#saveEpochs();
-      for (const batch of set.producers) producers.update(batch);
-      this.#state.nextOffset = lastOffset + 1;
+      let aborted = NONE_ABORTED;
+      for (const batch of set.producers) {
+        const transaction = noteBatch(producers, batch);
+        if (transaction !== null) aborted = [...aborted, transaction];
+      }
+      const nextOffset = lastOffset + 1;
+      this.#state.nextOffset = nextOffset;
       const stored = this.#resources.tails.store(bytes);
-      this.#queue.append({ segment, stored, firstOffset, nextOffset: lastOffset + 1, recordCount });
+      this.#queue.append({ segment, stored, firstOffset, nextOffset, recordCount, aborted });
     }
     return {
       firstOffset,

@@ -3,7 +3,7 @@
  * Their content is core/producer-state/snapshot.ts's.
  */
 import path from 'node:path';
-import type { Disk } from '@odradek/runtime';
+import { type Disk, DiskError } from '@odradek/runtime';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { decodeSnapshot, encodeSnapshot } from '../core/producer-state/snapshot.ts';
 import { SUFFIX, segmentFileName } from './file-names.ts';
@@ -19,11 +19,15 @@ export class ProducerSnapshots {
   readonly #folder: string;
   /** Ascending. */
   #offsets: number[];
+  /** Those that a crash of the machine may take. */
+  readonly #volatile: Set<number>;
 
-  constructor(disk: Disk, folder: string, offsets: readonly number[]) {
+  /** @param lasting the files that were found are on the medium: an orderly stop left them */
+  constructor(disk: Disk, folder: string, offsets: readonly number[], lasting: boolean) {
     this.#disk = disk;
     this.#folder = folder;
     this.#offsets = [...offsets].sort((a, b) => a - b);
+    this.#volatile = new Set(lasting ? [] : offsets);
   }
 
   get offsets(): readonly number[] {
@@ -35,10 +39,11 @@ export class ProducerSnapshots {
   }
 
   /**
-   * Writes a snapshot's bytes. Not forced to the medium: a torn one fails its checksum and the one
-   * before it is used, with more to replay.
+   * Writes a snapshot's bytes. Not forced to the medium at once: a torn one fails its checksum and
+   * the one before it is used, with more to replay; see {@link makeLasting}.
    */
   async write(offset: number, bytes: Buffer): Promise<void> {
+    this.#volatile.add(offset);
     const file = await this.#disk.open(this.#pathOf(offset), 'write');
     try {
       await file.truncate(0);
@@ -48,6 +53,30 @@ export class ProducerSnapshots {
     }
     if (!this.#offsets.includes(offset)) {
       this.#offsets = [...this.#offsets, offset].sort((a, b) => a - b);
+    }
+  }
+
+  /** Tells whether one at or below `offset` is not known to be on the medium. */
+  hasVolatile(offset: number): boolean {
+    for (const at of this.#volatile) if (at <= offset) return true;
+    return false;
+  }
+
+  /**
+   * Forces those at or below `offset` to the medium: what they say of segments that retention
+   * removes is nowhere else. Their names last with the folder's next sync.
+   */
+  async makeLasting(offset: number): Promise<void> {
+    for (const at of [...this.#volatile]) {
+      if (at > offset) continue;
+      this.#volatile.delete(at);
+      try {
+        const file = await this.#disk.open(this.#pathOf(at), 'read');
+        await file.sync().finally(() => file.close());
+      } catch (error) {
+        // Removed meanwhile, with the batches that it was taken of.
+        if (!(error instanceof DiskError && !this.#offsets.includes(at))) throw error;
+      }
     }
   }
 
@@ -71,6 +100,7 @@ export class ProducerSnapshots {
   async removeWhere(unwanted: (offset: number) => boolean): Promise<void> {
     const removed = this.#offsets.filter(unwanted);
     this.#offsets = this.#offsets.filter((offset) => !unwanted(offset));
+    for (const offset of removed) this.#volatile.delete(offset);
     for (const offset of removed) await this.#disk.remove(this.#pathOf(offset));
   }
 

@@ -1,6 +1,6 @@
 /**
  * Recovery of segments after a crash: every batch is read and checked, the file is cut at the first
- * one that is not whole and sound, and whatever is derived from batches is built anew: both indexes,
+ * one that is not whole and sound, and whatever is derived from batches is built anew: the indexes,
  * producer state, leader epochs.
  *
  * Which segments need it, and what happens to those behind a cut, is log-loader.ts's decision.
@@ -14,6 +14,7 @@ import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
+import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
 
 export interface RecoveredSegment {
   readonly segment: Segment;
@@ -35,19 +36,27 @@ export async function recoverSegment(
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
+  await removeTransactionIndex(resources, segment);
+  let aborted: AbortedTransaction[] = [];
+  /** With each piece that was read, so that a segment full of them needs no memory. */
+  const saveAborted = async (): Promise<void> => {
+    if (aborted.length > 0) await segment.needTransactionIndex().append(files, aborted);
+    aborted = [];
+  };
   let foundBytes = 0;
   const soundBytes = await files.use(segment.logPath, async (file) => {
     foundBytes = await file.sizeBytes();
     const end = await scanBatches(
       file,
-      { from: 0, to: foundBytes, verify: true },
+      { from: 0, to: foundBytes, verify: true, between: saveAborted },
       (facts, buffer, at) => {
         if (facts.firstOffset < segment.nextOffset) return false;
         if (!segment.covers(facts.lastOffset)) return false;
         segment.append(facts, config.indexIntervalBytes);
         noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
         const batch = producerBatchOf(buffer, at);
-        if (batch !== null) state.producers.update(batch);
+        const transaction = batch === null ? null : noteBatch(state.producers, batch);
+        if (transaction !== null) aborted.push(transaction);
         return true;
       },
     );
@@ -82,10 +91,18 @@ function noteEpoch(epochs: LeaderEpochs, epoch: number, startOffset: number): vo
   if (epoch >= 0 && epoch > (epochs.latest ?? -1)) epochs.assign(epoch, startOffset);
 }
 
+async function removeTransactionIndex(
+  { environment, files }: LogResources,
+  segment: Segment,
+): Promise<void> {
+  const path = segment.pathOf(SUFFIX.transactionIndex);
+  files.drop(path);
+  await environment.disk.remove(path);
+}
+
 /** Puts freshly built entries into the index files, whatever these held. */
 async function rewriteIndexes(resources: LogResources, segment: Segment): Promise<void> {
   const { files, indexes } = resources;
-  // Entries of aborted transactions belong to a log that may have been cut; see SUFFIX.transactionIndex.
   for (const suffix of [SUFFIX.offsetIndex, SUFFIX.timeIndex]) {
     await files.use(segment.pathOf(suffix), (file) => file.truncate(0));
   }

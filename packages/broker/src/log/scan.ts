@@ -26,6 +26,8 @@ export interface ScanRange {
   readonly to: number;
   /** Checks each batch's checksum; costs a pass over the bytes. */
   readonly verify: boolean;
+  /** Awaited after each piece of the file, with its batches visited. */
+  readonly between?: () => Promise<void>;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface ScanRange {
  */
 export async function scanBatches(
   file: DiskFile,
-  { from, to, verify }: ScanRange,
+  { from, to, verify, between }: ScanRange,
   visit: VisitBatch,
 ): Promise<number> {
   let position = from;
@@ -44,6 +46,7 @@ export async function scanBatches(
     const buffer = chunk.subarray(0, await file.read(chunk, position));
     const { at, stopped } = walkBatches(buffer, position, verify, visit);
     position += at;
+    if (at > 0) await between?.();
     if (stopped) return position;
     wantedBytes = SCAN_CHUNK_BYTES;
     if (at > 0) continue;

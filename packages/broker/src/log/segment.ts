@@ -1,5 +1,5 @@
 /**
- * One segment of a log: a run of batches in a file, its two indexes, and what is known of it.
+ * One segment of a log: a run of batches in a file, its indexes, and what is known of it.
  *
  * A segment knows two sizes. `sizeBytes` is where the next batch will lie, counted when it is
  * appended; `writtenBytes` is what the operating system has. Index entries are added with the
@@ -13,6 +13,7 @@ import type { IndexEntries } from './index-entries.ts';
 import type { LogConfig } from './log-config.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex, type TimeIndexEntry } from './time-index.ts';
+import { TransactionIndex } from './transaction-index.ts';
 
 /** Offsets in indexes are 32-bit distances from the base. */
 const OFFSET_SPAN_MAX = 0x7fff_ffff;
@@ -51,6 +52,8 @@ export class Segment {
   readonly jitterMs: number;
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
+  /** null as long as no transaction was aborted in this segment. */
+  transactionIndex: TransactionIndex | null = null;
   /** Size with all that was appended, written or not. */
   sizeBytes: number;
   /** Size that the operating system has. */
@@ -106,8 +109,17 @@ export class Segment {
     return [this.offsetIndex.entries, this.timeIndex.entries];
   }
 
+  /** Index files that there are. */
   get indexPaths(): readonly string[] {
-    return [this.offsetIndex.entries.path, this.timeIndex.entries.path];
+    const paths = [this.offsetIndex.entries.path, this.timeIndex.entries.path];
+    if (this.transactionIndex !== null) paths.push(this.transactionIndex.path);
+    return paths;
+  }
+
+  /** The transaction index, begun if there is none. */
+  needTransactionIndex(): TransactionIndex {
+    this.transactionIndex ??= new TransactionIndex(this.pathOf(SUFFIX.transactionIndex));
+    return this.transactionIndex;
   }
 
   /** Tells whether an offset can be in this segment: not before its base, nor too far behind it. */

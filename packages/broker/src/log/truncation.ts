@@ -76,6 +76,7 @@ async function truncateIndexes(
     index.truncate(await indexes.get(index.entries), endOffset);
     await files.use(index.entries.path, (file) => index.entries.cutFile(file));
   }
+  await segment.transactionIndex?.truncate(files, endOffset);
 }
 
 /** The time index knows the largest timestamp up to its last entry; what follows is looked at. */
@@ -102,7 +103,7 @@ async function producersAt(
 ): Promise<ProducerStates> {
   const latest = await state.snapshots.latestUpTo(endOffset);
   const producers = latest?.producers ?? new ProducerStates();
-  const from = latest?.offset ?? state.logStartOffset;
+  const from = Math.max(latest?.offset ?? 0, state.logStartOffset);
   for (const segment of state.segments.all) {
     if (segment.nextOffset > from) await replayProducers(resources, segment, from, producers);
   }
@@ -118,4 +119,6 @@ function settle({ state, resources, reader }: LogParts, endOffset: number): void
   state.logStartOffset = Math.min(state.logStartOffset, endOffset);
   state.recoveryPoint = Math.min(state.recoveryPoint, endOffset);
   state.highWatermark = Math.min(Math.max(state.highWatermark, state.logStartOffset), endOffset);
+  // Transactions that were replayed count as settled where they were before.
+  state.producers.passHighWatermark(state.highWatermark);
 }

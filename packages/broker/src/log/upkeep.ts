@@ -57,6 +57,7 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
       if (!(error instanceof DiskError && segment.removed)) throw error;
     }
   }
+  await state.snapshots.makeLasting(offset);
   await resources.environment.disk.syncDirectory(state.folder);
   // A truncation may have come in between; what it left is on the medium all the same.
   const reached = Math.min(offset, state.logEndOffset);
@@ -90,6 +91,10 @@ export async function retireOldSegments(
   state.epochs.truncateStart(state.logStartOffset);
   // In the queue, behind what a roll has still to write to these files.
   await queue.task(async () => {
+    if (state.snapshots.hasVolatile(firstBase)) {
+      await state.snapshots.makeLasting(firstBase);
+      await resources.environment.disk.syncDirectory(state.folder);
+    }
     await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
     await state.snapshots.removeWhere((offset) => offset < firstBase);
   });
@@ -127,10 +132,14 @@ export async function finishLog(parts: LogParts): Promise<void> {
   if (state.config.preallocate) {
     await resources.files.use(active.logPath, (file) => file.truncate(active.writtenBytes));
   }
-  const wanted = producers.size > 0 || snapshots.offsets.length > 0;
-  if (wanted) await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
-  if (grew && nextOffset <= state.recoveryPoint) {
-    for (const path of active.indexPaths) await syncFile(resources, path);
+  const noted = snapshots.offsets.at(-1);
+  const wanted = producers.size > 0 || noted !== undefined;
+  if (wanted && noted !== nextOffset) {
+    await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
   }
-  await syncBelow(parts, nextOffset);
+  if (nextOffset > state.recoveryPoint) return syncBelow(parts, nextOffset);
+  if (!grew && !snapshots.hasVolatile(nextOffset)) return;
+  for (const path of grew ? active.indexPaths : []) await syncFile(resources, path);
+  await snapshots.makeLasting(nextOffset);
+  await resources.environment.disk.syncDirectory(state.folder);
 }

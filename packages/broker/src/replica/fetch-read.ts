@@ -18,6 +18,7 @@ import { divergence, fencing } from '../core/partition/epochs.ts';
 import type { PartitionLeader } from '../core/partition/leader.ts';
 import type { LogSlice } from '../log/log-types.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
+import type { AbortedTransaction } from '../log/transaction-index.ts';
 import type { PeerPresence } from '../network/peer-presence.ts';
 import type { Partition } from './partition.ts';
 
@@ -92,6 +93,7 @@ export interface FetchRead {
 }
 
 const NOTHING_LENT: readonly PooledBuffer[] = [];
+const NONE_ABORTED: readonly AbortedTransaction[] = [];
 
 /**
  * The wanted offset lies in an older segment than the end: there is plenty to read, however few bytes
@@ -217,12 +219,38 @@ function readPartition(
   if (fetchOffset >= end || (limit <= 0 && !wholeFirstBatch))
     return found(partition, target, terms, end, null);
   const slice = log.read(fetchOffset, limit, end, wholeFirstBatch);
-  return slice instanceof Promise
-    ? slice.then(
-        (read) => found(partition, target, terms, end, read),
-        (error: unknown) => failure(target, terms, errorNameOf(error), partition),
-      )
-    : found(partition, target, terms, end, slice);
+  const read =
+    slice instanceof Promise
+      ? slice.then((ready) => answered(partition, target, terms, end, ready))
+      : answered(partition, target, terms, end, slice);
+  if (!(read instanceof Promise)) return read;
+  return read.catch((error: unknown) => failure(target, terms, errorNameOf(error), partition));
+}
+
+/** The answer with what was read, once it is known what of it was aborted. */
+function answered(
+  partition: Partition,
+  target: FetchTarget,
+  terms: FetchTerms,
+  end: number,
+  slice: LogSlice,
+): PartitionRead | Promise<PartitionRead> {
+  if (!terms.readCommitted) return found(partition, target, terms, end, slice);
+  let aborted: ReturnType<Partition['log']['abortedTransactions']>;
+  try {
+    aborted = partition.log.abortedTransactions(target.fetchOffset, slice.nextOffset);
+  } catch (error) {
+    giveBack(slice.lent);
+    throw error;
+  }
+  if (!(aborted instanceof Promise)) return found(partition, target, terms, end, slice, aborted);
+  return aborted.then(
+    (known) => found(partition, target, terms, end, slice, known),
+    (error: unknown) => {
+      giveBack(slice.lent);
+      throw error;
+    },
+  );
 }
 
 /** May this requester read this replica now? */
@@ -252,6 +280,7 @@ function found(
   terms: FetchTerms,
   end: number,
   slice: LogSlice | null,
+  aborted: readonly AbortedTransaction[] = NONE_ABORTED,
 ): PartitionRead {
   const { log, highWatermark } = partition;
   return {
@@ -267,8 +296,7 @@ function found(
       highWatermark,
       lastStableOffset: log.lastStableOffset,
       logStartOffset: log.logStartOffset,
-      // No producer can begin a transaction here yet (../api/produce.ts), so none was aborted.
-      abortedTransactions: terms.readCommitted ? [] : null,
+      abortedTransactions: terms.readCommitted ? aborted : null,
       records: slice?.chunks ?? [],
     },
   };

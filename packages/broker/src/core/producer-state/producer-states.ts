@@ -34,6 +34,9 @@ export type Verdict = Readonly<
     }
 >;
 
+/** Who made the batch: a client, or a coordinator of this broker. */
+export type BatchSender = 'client' | 'coordinator';
+
 /** What `check` needs of a batch: everything but its offsets, which it has not got yet. */
 export type IncomingBatch = Omit<ProducerBatch, 'firstOffset' | 'lastOffset' | 'timestamp'>;
 
@@ -71,29 +74,29 @@ export class ProducerStates {
     return this.#entries.values();
   }
 
-  /** Judges one batch that a leader is about to append. */
-  check(batch: IncomingBatch): Verdict {
+  /**
+   * Judges one batch that a leader is about to append.
+   * @param sender a coordinator's batches have no sequence numbers, even for a client's producer id
+   */
+  check(batch: IncomingBatch, sender: BatchSender = 'client'): Verdict {
     const entry = this.#entries.get(batch.producerId);
     if (entry === undefined) return APPEND;
     if (batch.marker !== null) return checkMarker(entry, batch, batch.marker.coordinatorEpoch);
-    const duplicate = duplicateOf(entry, batch);
-    if (duplicate !== undefined) return { kind: 'duplicate', of: duplicate };
-    if (batch.producerEpoch < entry.epoch) return staleEpoch(entry, batch);
-    if (!batch.transactional && entry.transactionFirstOffset >= 0) {
-      return {
-        kind: 'refuse',
-        code: 'INVALID_TXN_STATE',
-        detail: `producer ${batch.producerId} sent a batch outside of its open transaction`,
-      };
+    if (sender === 'client') {
+      const duplicate = duplicateOf(entry, batch);
+      if (duplicate !== undefined) return { kind: 'duplicate', of: duplicate };
     }
-    if (entry.epoch < 0) return APPEND;
-    const last =
-      batch.producerEpoch === entry.epoch ? (entry.batches.at(-1)?.lastSequence ?? -1) : -1;
-    if (follows(last, batch.firstSequence)) return APPEND;
+    if (batch.producerEpoch < entry.epoch) return staleEpoch(entry, batch);
+    if (sender === 'client' && entry.epoch >= 0) {
+      const last =
+        batch.producerEpoch === entry.epoch ? (entry.batches.at(-1)?.lastSequence ?? -1) : -1;
+      if (!follows(last, batch.firstSequence)) return outOfOrder(batch, last);
+    }
+    if (batch.transactional || entry.transactionFirstOffset < 0) return APPEND;
     return {
       kind: 'refuse',
-      code: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
-      detail: `producer ${batch.producerId} epoch ${batch.producerEpoch} sent sequence ${batch.firstSequence} after ${last}`,
+      code: 'INVALID_TXN_STATE',
+      detail: `producer ${batch.producerId} sent a batch outside of its open transaction`,
     };
   }
 
@@ -101,13 +104,13 @@ export class ProducerStates {
    * Judges several batches of one append, each in the light of those before it.
    * @returns the first verdict that is not 'append', else 'append'
    */
-  checkAll(batches: readonly ProducerBatch[]): Verdict {
+  checkAll(batches: readonly ProducerBatch[], sender: BatchSender = 'client'): Verdict {
     const [only] = batches;
     if (only === undefined) return APPEND;
-    if (batches.length === 1) return this.check(only);
+    if (batches.length === 1) return this.check(only, sender);
     const trial = new ProducerStates(this.#copies(batches));
     for (const batch of batches) {
-      const verdict = trial.check(batch);
+      const verdict = trial.check(batch, sender);
       if (verdict.kind !== 'append') return verdict;
       trial.update(batch);
     }
@@ -238,6 +241,15 @@ function checkMarker(
     kind: 'refuse',
     code: 'TRANSACTION_COORDINATOR_FENCED',
     detail: `a marker of coordinator epoch ${coordinatorEpoch} came after one of ${entry.coordinatorEpoch}`,
+  };
+}
+
+function outOfOrder(batch: IncomingBatch, last: number): Verdict {
+  const { producerId, producerEpoch, firstSequence } = batch;
+  return {
+    kind: 'refuse',
+    code: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
+    detail: `producer ${producerId} epoch ${producerEpoch} sent sequence ${firstSequence} after ${last}`,
   };
 }
 

@@ -58,10 +58,11 @@ function lastBatch(bytes: Buffer, at: number): RememberedBatch[] {
   const lastSequence = bytes.readInt32BE(at + 10);
   const lastOffset = readLong(bytes, at + 14);
   const delta = bytes.readInt32BE(at + 22);
-  if (lastSequence < 0 || lastOffset < 0) return [];
+  if (lastOffset < 0) return [];
   return [
     {
-      firstSequence: sequenceBefore(lastSequence, delta),
+      // A coordinator's batch has no sequence numbers, but its offset is known.
+      firstSequence: lastSequence < 0 ? -1 : sequenceBefore(lastSequence, delta),
       lastSequence,
       firstOffset: lastOffset - delta,
       lastOffset,
