@@ -239,7 +239,7 @@ test.each(['leader', 'follower'] as const)(
         await subject.check(share === 0 ? end : Math.floor((end * share) / 3));
         await subject.check(end);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   },
 );
