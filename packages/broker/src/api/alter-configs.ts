@@ -3,8 +3,8 @@
  * changes), for topics and for brokers. What is asked for is checked as a whole, stored, and
  * announced to all brokers; nothing of a resource is changed when one of its settings is wrong.
  *
- * Of the brokers' settings those can be changed that are defaults of topics: they take effect at
- * once. The others are refused, since they would not.
+ * Of the brokers' settings those can be changed that are defaults of topics, and the quota on moves
+ * between log directories: they take effect at once. The others are refused, since they would not.
  */
 import {
   type AlterConfigsRequest,
@@ -16,6 +16,7 @@ import {
 import { ConfigError, type ConfigType, parseConfigValue, type ValueRule } from '@odradek/runtime';
 import { brokerKeys, isBrokerKey } from '../config/broker-config.ts';
 import type { EffectiveConfig } from '../config/effective-config.ts';
+import { quotaKeys } from '../config/quota-keys.ts';
 import {
   brokerSynonymsOf,
   checkTopicSettings,
@@ -133,9 +134,11 @@ async function target(
 /** @throws KafkaError for a setting that is unknown, wrong, or cannot be changed while brokers run */
 function checkBrokerSettings(settings: Settings): void {
   for (const [key, text] of settings) {
-    if (!isBrokerKey(key) || !effectiveAtOnce.has(key))
+    const rule =
+      isBrokerKey(key) && effectiveAtOnce.has(key) ? brokerKeys[key] : quotaKeys.get(key);
+    if (rule === undefined)
       throw new KafkaError('INVALID_REQUEST', `Cannot update ${key} while brokers run.`);
-    const outcome = parseConfigValue(brokerKeys[key] as ValueRule<ConfigType>, text, '');
+    const outcome = parseConfigValue(rule as ValueRule<ConfigType>, text, '');
     if ('allowed' in outcome)
       throw new KafkaError(
         'INVALID_CONFIG',

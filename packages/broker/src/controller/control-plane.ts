@@ -31,13 +31,14 @@ import type { ApiRegistry, RegisteredHandler } from '../api/registry.ts';
 import { updateMetadataHandler } from '../api/update-metadata.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { EffectiveConfig } from '../config/effective-config.ts';
+import { MOVE_RATE_KEY, rateOf } from '../config/quota-keys.ts';
 import type { TopicValues } from '../config/topic-config.ts';
 import type { InternalTopic } from '../core/controller/topic-names.ts';
 import type { LogConfig } from '../log/log-config.ts';
 import { createTopLevelNodes, settleBrokerId, settleClusterId } from '../metadata/cluster.ts';
 import { ConfigOverrides } from '../metadata/config-overrides.ts';
 import { ControlFence } from '../metadata/control-fence.ts';
-import type { Coordination } from '../metadata/coordination.ts';
+import { type Coordination, persist } from '../metadata/coordination.ts';
 import { MetadataCache } from '../metadata/metadata-cache.ts';
 import { AlreadyRegistered, Registration } from '../metadata/registration.ts';
 import { paths } from '../metadata/znode-paths.ts';
@@ -166,6 +167,12 @@ export class ControlPlane {
     return this.#effective.topicValues(topic)['min.insync.replicas'];
   }
 
+  /** How fast replicas may be copied between log directories; Infinity: as fast as it goes. */
+  moveBytesPerSecond(): number {
+    const { ofBroker, ofAllBrokers } = this.#overrides;
+    return rateOf(MOVE_RATE_KEY, ofBroker, ofAllBrokers);
+  }
+
   /** Called when what holds for a topic's logs may have changed. */
   onTopicConfig(listener: (topic: string, config: LogConfig) => void): () => void {
     return this.#effective.onTopicConfig(listener);
@@ -260,7 +267,11 @@ export class ControlPlane {
   /** Tells the controller that a log directory of this broker failed. */
   async announceDirectoryFailure(): Promise<void> {
     const data = encodeLogDirEvent(this.brokerId);
-    await this.#options.session.create(paths.logDirEventPrefix, data, { sequential: true });
+    const { session } = this.#options;
+    // Announcing twice does no harm; not at all would leave leaders where nothing can be read.
+    await persist(session, () =>
+      session.create(paths.logDirEventPrefix, data, { sequential: true }),
+    );
   }
 
   /**

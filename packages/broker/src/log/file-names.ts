@@ -68,6 +68,23 @@ export function partitionFolderName(topic: string, partition: number): string {
 
 /** @param unique 32 hexadecimal digits, so that a topic may be deleted again before this one is gone */
 export function deleteFolderName(topic: string, partition: number, unique: string): string {
-  const suffix = `-${partition}.${unique}-delete`;
-  return topic.slice(0, FOLDER_NAME_MAX - suffix.length) + suffix;
+  return cutName(topic, `-${partition}.${unique}-delete`);
 }
+
+/** A log that nobody knows what to do with: never loaded, never removed. */
+export function strayFolderName(topic: string, partition: number, unique: string): string {
+  return cutName(topic, `-${partition}.${unique}-stray`);
+}
+
+/** A copy on its way to another directory. Its topic must be known again, so it is never cut. */
+export function futureFolderName(topic: string, partition: number, unique: string): string {
+  return `${partitionFolderName(topic, partition)}.${unique}-future`;
+}
+
+/** A future log's folder would have a name that file systems do not take. */
+export function isTooLongToMove(topic: string, partition: number): boolean {
+  return futureFolderName(topic, partition, '0'.repeat(32)).length > FOLDER_NAME_MAX;
+}
+
+const cutName = (topic: string, suffix: string): string =>
+  topic.slice(0, FOLDER_NAME_MAX - suffix.length) + suffix;

@@ -14,16 +14,18 @@ import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
 import { Chores } from './chores.ts';
 import { Coalesced } from './coalesced.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
-import { deleteFolderName, partitionFolderName } from './file-names.ts';
+import { discardLog } from './discard-log.ts';
+import { partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
+import { FutureLogs, type OpenOptions } from './future-logs.ts';
 import { type DirectoryProgress, LoadProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
 import type { FoundFolder, LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
 import { type LogLimits, type LogResources, logResources } from './log-resources.ts';
-import { LogDamaged } from './log-types.ts';
 import { PartitionLog } from './partition-log.ts';
 import { removeLater } from './retire.ts';
+import { settleTwins } from './twin-logs.ts';
 
 export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly logConfigOf: (topic: string) => LogConfig;
@@ -49,7 +51,11 @@ export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly producerIdExpirationCheckIntervalMs?: number;
 }
 
-type DirectoryFailureListener = (directory: string, logs: readonly PartitionLog[]) => void;
+type DirectoryFailureListener = (
+  directory: string,
+  logs: readonly PartitionLog[],
+  futures: readonly PartitionLog[],
+) => void;
 
 /** Logs that are loaded, closed or checked at once: disks like some company, memory does not. */
 const CONCURRENT_LOGS_MAX = 8;
@@ -59,6 +65,12 @@ export class LogManager {
   readonly #resources: LogResources;
   readonly #directories: LogDirectories;
   readonly #logs = new Map<string, PartitionLog>();
+  /** Copies that are on their way to another directory. */
+  readonly futures: FutureLogs;
+  /** Directories that were chosen for logs which are not there yet. */
+  readonly #preferred = new Map<string, string>();
+  /** Found by the start: logs of partitions that have one in another directory. */
+  readonly #twins: PartitionLog[] = [];
   readonly #creating = new Map<string, Promise<PartitionLog>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #failureListeners: DirectoryFailureListener[] = [];
@@ -75,6 +87,12 @@ export class LogManager {
     this.#directories = directories;
     directories.onFailure = (directory, error) => this.#directoryFailed(directory, error);
     this.#chores = new Chores(options.environment);
+    this.futures = new FutureLogs({
+      resources,
+      directories,
+      open: (directory, opening) => this.#open(directory, opening),
+      checkpoint: () => this.#checkpointAll.run(),
+    });
   }
 
   /**
@@ -101,6 +119,7 @@ export class LogManager {
     } finally {
       endReport();
     }
+    await manager.#settleTwins();
     if (manager.onlineDirectories.length === 0) {
       throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
     }
@@ -141,14 +160,27 @@ export class LogManager {
     this.#resources.budget.onBelowLimit(listener);
   }
 
-  /** Called when a directory has failed, with the logs that went offline with it. */
+  /** Called when a directory has failed, with the logs and the future logs that went with it. */
   onDirectoryFailure(listener: DirectoryFailureListener): void {
     this.#failureListeners.push(listener);
   }
 
+  /** Some of log.dirs has failed: what lies in it is not known. */
+  get anyDirectoryOffline(): boolean {
+    return this.#directories.anyOffline;
+  }
+
+  /** Where the partition's log is to be made when it is; nothing happens to one that is there. */
+  prefer(topic: string, partition: number, directory: string): void {
+    this.#preferred.set(partitionKey(topic, partition), directory);
+  }
+
   /**
-   * The partition's log; made in the online directory with the fewest partitions if there is none.
+   * The partition's log; made in the directory that was chosen for it, else in the online one with
+   * the fewest partitions, if there is none.
    * @param topicId written down when the log has none yet
+   * @param isNew false for a replica that has been here before: it is not made anew while a failed
+   *   directory may hold it
    * @throws KafkaError INCONSISTENT_TOPIC_ID when the log is of another topic of the same name
    * @throws KafkaError KAFKA_STORAGE_ERROR when no directory is online, or making it failed
    */
@@ -156,10 +188,13 @@ export class LogManager {
     topic: string,
     partition: number,
     topicId: string | null,
+    isNew = true,
   ): Promise<PartitionLog> {
     const key = partitionKey(topic, partition);
     await this.#deleting.get(key); // Its folder has the name that the new one will have.
     const known = this.#logs.get(key) ?? this.#creating.get(key);
+    if (known === undefined && !isNew && this.anyDirectoryOffline)
+      throw new KafkaError('KAFKA_STORAGE_ERROR', `${key} may be in a directory that has failed`);
     const log = await (known ?? this.#createOnce(key, topic, partition, topicId));
     if (topicId === null || log.topicId === topicId) return log;
     if (log.topicId !== null) {
@@ -173,11 +208,14 @@ export class LogManager {
   }
 
   /**
-   * Takes a log out; its folder is renamed at once and removed after file.delete.delay.ms.
-   * @throws KafkaError KAFKA_STORAGE_ERROR when the directory fails over it
+   * Takes a log out, and its copy if it is being moved; folders are renamed at once and removed after
+   * file.delete.delay.ms.
+   * @throws KafkaError KAFKA_STORAGE_ERROR when a directory fails over it
    */
   async delete(topic: string, partition: number): Promise<void> {
     const key = partitionKey(topic, partition);
+    this.#preferred.delete(key);
+    await this.futures.remove(topic, partition);
     const log = this.#logs.get(key) ?? (await this.#creating.get(key));
     if (log === undefined || this.#deleting.has(key)) return this.#deleting.get(key);
     this.#logs.delete(key);
@@ -186,12 +224,31 @@ export class LogManager {
     return deleting;
   }
 
+  /**
+   * Puts the future log of a partition in the place of its log. The old one is still open, and is to
+   * be given to `retire`.
+   * @returns the old one
+   */
+  replace(future: PartitionLog): PartitionLog | undefined {
+    const key = partitionKey(future.topic, future.partition);
+    const before = this.#logs.get(key);
+    this.futures.take(future);
+    this.#logs.set(key, future);
+    return before;
+  }
+
+  /** Removes a log that another has taken the place of. @throws KafkaError KAFKA_STORAGE_ERROR */
+  retire(log: PartitionLog): Promise<void> {
+    return this.#remove(log);
+  }
+
   /** High watermarks as the directories' checkpoints told at the start, by `topic-partition`. */
   readHighWatermarks(): ReadonlyMap<string, number> {
     const all = new Map<string, number>();
-    for (const { highWatermarks } of this.#directories.opened) {
-      for (const [key, offset] of highWatermarks) all.set(key, offset);
-    }
+    // What a directory says of a log that has moved to another one is old.
+    for (const { path: directory, highWatermarks } of this.#directories.opened)
+      for (const [key, offset] of highWatermarks)
+        if (this.#logs.get(key)?.directory === directory) all.set(key, offset);
     return all;
   }
 
@@ -200,7 +257,7 @@ export class LogManager {
    * @param of null leaves a log at the one that it was last told
    */
   async checkpointHighWatermarks(of: (log: PartitionLog) => number | null): Promise<void> {
-    for (const log of this.#logs.values()) {
+    for (const log of this.#everyLog()) {
       const highWatermark = of(log);
       if (highWatermark !== null) log.updateHighWatermark(highWatermark);
     }
@@ -209,12 +266,13 @@ export class LogManager {
 
   /** Gives the logs of a topic new settings. */
   reconfigure(topic: string, config: LogConfig): void {
-    for (const log of this.#logs.values()) if (log.topic === topic) log.config = config;
+    for (const log of this.#everyLog()) if (log.topic === topic) log.config = config;
   }
 
   /** Applies retention to every log; done from time to time by itself. */
   async applyRetention(): Promise<void> {
     await this.#eachLog(async (log) => {
+      if (log.isFuture) return; // It begins where the log does that it is a copy of.
       const { count, reason } = await log.deleteOldSegments();
       if (count > 0) {
         this.#options.environment.log.info('segments left the log', {
@@ -231,7 +289,7 @@ export class LogManager {
   async close(): Promise<void> {
     await this.#chores.stop();
     await Promise.allSettled([...this.#creating.values(), ...this.#deleting.values()]);
-    const logs = [...this.#logs.values()];
+    const logs = [...this.#everyLog()];
     await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) =>
       this.#tolerant(() => log.close()),
     );
@@ -248,7 +306,7 @@ export class LogManager {
     const doomed: string[] = [];
     const live: FoundFolder[] = [];
     for (const folder of directory.folders) {
-      if (folder.kind === 'live') live.push(folder);
+      if (folder.kind === 'live' || folder.kind === 'future') live.push(folder);
       else if (folder.kind === 'delete') doomed.push(folder.path);
       else log.warn('left a folder alone', { path: folder.path });
     }
@@ -278,25 +336,48 @@ export class LogManager {
 
   async #loadFolder(
     directory: LogDirectory,
-    { topic, partition, ...folder }: FoundFolder,
+    { topic, partition, ...found }: FoundFolder,
     start: NonNullable<LoadOptions['start']>,
   ) {
     if (this.#options.interrupted?.aborted)
       throw new StartInterrupted('stopped while loading logs');
     const key = partitionKey(topic, partition);
     directory.logCount += 1;
-    const log = await this.#open(directory, topic, partition, {
+    const log = await this.#open(directory, {
+      topic,
+      partition,
+      folder: found.path,
+      isFuture: found.kind === 'future',
       cleanShutdown: directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
       logStartOffset: directory.logStarts.get(key) ?? 0,
       start,
     });
-    const twin = this.#logs.get(key);
-    if (twin !== undefined) {
-      throw new LogDamaged(`${folder.path} and ${twin.path} are both the log of ${key}`);
-    }
     log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
-    this.#logs.set(key, log);
+    if (this.#twinOf(log) === undefined) this.#add(log);
+    else this.#twins.push(log);
+  }
+
+  #add(log: PartitionLog): void {
+    if (log.isFuture) this.futures.add(log);
+    else this.#logs.set(partitionKey(log.topic, log.partition), log);
+  }
+
+  #twinOf(log: PartitionLog): PartitionLog | undefined {
+    return log.isFuture
+      ? this.futures.get(log.topic, log.partition)
+      : this.#logs.get(partitionKey(log.topic, log.partition));
+  }
+
+  /** Once all are loaded: of those that are there twice one stays. */
+  async #settleTwins(): Promise<void> {
+    const parts = { resources: this.#resources, directories: this.#directories };
+    for (const log of this.#twins.splice(0)) {
+      if (!this.#directories.at(log.directory).online) continue;
+      const twin = this.#twinOf(log); // Gone when its directory has failed.
+      if (twin === undefined) this.#add(log);
+      else await this.#tolerant(() => settleTwins(parts, [twin, log], (stays) => this.#add(stays)));
+    }
   }
 
   #createOnce(
@@ -312,34 +393,52 @@ export class LogManager {
     return creating;
   }
 
+  /** In the directory that was chosen; else in the first that can, beginning with the roomiest. */
   async #create(topic: string, partition: number, topicId: string | null): Promise<PartitionLog> {
-    const directory = this.#roomiest();
-    const { disk } = this.#options.environment;
-    directory.logCount += 1;
-    try {
-      return await this.#onDisk(directory, async () => {
-        await disk.makeDirectory(path.join(directory.path, partitionFolderName(topic, partition)));
-        await disk.syncDirectory(directory.path);
-        // There is nothing in it: whatever checkpoints say is of an earlier log of that name.
-        const empty = { cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0 };
-        const log = await this.#open(directory, topic, partition, empty);
-        if (topicId !== null) await log.setTopicId(topicId);
-        this.#logs.set(partitionKey(topic, partition), log);
+    const key = partitionKey(topic, partition);
+    const chosen = this.#preferred.get(key);
+    const candidates =
+      chosen === undefined ? this.#directories.byRoom() : [this.#directories.at(chosen)];
+    let failure = new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
+    for (const directory of candidates) {
+      if (!directory.online) continue;
+      directory.logCount += 1;
+      try {
+        const log = await this.#createIn(directory, topic, partition, topicId);
+        this.#logs.set(key, log);
+        this.#preferred.delete(key);
         return log;
-      });
-    } catch (error) {
-      directory.logCount -= 1;
-      throw error;
+      } catch (error) {
+        directory.logCount -= 1;
+        if (!(error instanceof KafkaError)) throw error;
+        failure = error;
+      }
     }
+    throw failure;
   }
 
-  async #open(
+  #createIn(
     directory: LogDirectory,
     topic: string,
     partition: number,
-    left: Omit<LoadOptions, 'folder' | 'config'>,
+    topicId: string | null,
   ): Promise<PartitionLog> {
+    const { disk } = this.#options.environment;
     const folder = path.join(directory.path, partitionFolderName(topic, partition));
+    return this.#onDisk(directory, async () => {
+      await disk.makeDirectory(folder);
+      await disk.syncDirectory(directory.path);
+      // There is nothing in it: whatever checkpoints say is of an earlier log of that name.
+      const empty = { cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0 };
+      const opening = { topic, partition, folder, isFuture: false, ...empty };
+      const log = await this.#open(directory, opening);
+      if (topicId !== null) await log.setTopicId(topicId);
+      return log;
+    });
+  }
+
+  async #open(directory: LogDirectory, options: OpenOptions): Promise<PartitionLog> {
+    const { topic, partition, folder, isFuture, ...left } = options;
     const config = this.#options.logConfigOf(topic);
     const loaded = await loadLog(this.#resources, { folder, config, ...left });
     return new PartitionLog({
@@ -350,32 +449,20 @@ export class LogManager {
       config,
       resources: this.#resources,
       loaded,
+      isFuture,
       failed: (log, error) => this.#directories.fail(log.directory, error),
     });
   }
 
   async #remove(log: PartitionLog): Promise<void> {
-    const directory = this.#directories.at(log.directory);
-    directory.logCount -= 1;
-    await log.abandon();
-    if (!directory.online) return; // Not to be touched: the folder is found at the next start.
-    const { disk, random } = this.#options.environment;
-    const unique = random.bytes(16).toString('hex');
-    const doomed = path.join(directory.path, deleteFolderName(log.topic, log.partition, unique));
-    await this.#onDisk(directory, async () => {
-      await disk.rename(log.path, doomed);
-      await disk.syncDirectory(directory.path);
-    });
-    removeLater(this.#resources, [doomed], log.config.fileDeleteDelayMs);
+    await discardLog({ resources: this.#resources, directories: this.#directories }, log);
     // What checkpoints say of this log must not be taken for a later one of the same name.
     await this.#checkpointAll.run();
   }
 
-  #roomiest(): LogDirectory {
-    const [best] = this.#directories.byRoom();
-    if (best === undefined)
-      throw new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
-    return best;
+  *#everyLog(): Generator<PartitionLog> {
+    yield* this.#logs.values();
+    yield* this.futures.all();
   }
 
   #startChores(): void {
@@ -396,7 +483,7 @@ export class LogManager {
     );
     const expirationMs = options.producerIdExpirationMs ?? 86_400_000;
     this.#chores.every(options.producerIdExpirationCheckIntervalMs ?? 600_000, first, () => {
-      for (const log of this.#logs.values()) log.expireProducers(clock.wallTime(), expirationMs);
+      for (const log of this.#everyLog()) log.expireProducers(clock.wallTime(), expirationMs);
       return Promise.resolve();
     });
   }
@@ -419,7 +506,7 @@ export class LogManager {
   ): Promise<void> {
     for (const directory of this.#directories.online) {
       const entries: OffsetEntry[] = [];
-      for (const log of this.#logs.values()) {
+      for (const log of this.#everyLog()) {
         if (log.directory !== directory.path) continue;
         const offset = offsetOf(log);
         if (offset !== null) entries.push({ topic: log.topic, partition: log.partition, offset });
@@ -429,7 +516,7 @@ export class LogManager {
   }
 
   async #eachLog(run: (log: PartitionLog) => Promise<void>): Promise<void> {
-    for (const log of [...this.#logs.values()]) await this.#tolerant(() => run(log));
+    for (const log of [...this.#everyLog()]) await this.#tolerant(() => run(log));
   }
 
   /** A log that was closed, cut or taken offline meanwhile is no reason to stop with the others. */
@@ -447,7 +534,11 @@ export class LogManager {
 
   #directoryFailed(directory: LogDirectory, error: Error): void {
     const logs = [...this.#logs.values()].filter((log) => log.directory === directory.path);
-    for (const log of logs) log.markOffline(error);
-    for (const listener of this.#failureListeners) listener(directory.path, logs);
+    for (const log of logs) {
+      this.#logs.delete(partitionKey(log.topic, log.partition));
+      log.markOffline(error);
+    }
+    const futures = this.futures.directoryFailed(directory.path, error);
+    for (const listener of this.#failureListeners) listener(directory.path, logs, futures);
   }
 }

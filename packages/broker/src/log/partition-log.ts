@@ -51,6 +51,8 @@ export interface PartitionLogOptions {
   readonly config: LogConfig;
   readonly resources: LogResources;
   readonly loaded: LoadedLog;
+  /** A copy that nobody reads yet (future-logs.ts): its batches stay out of the tail cache. */
+  readonly isFuture?: boolean;
   /** A file operation failed: the whole data directory is to be taken offline. */
   readonly failed: (log: PartitionLog, error: DiskError) => void;
 }
@@ -60,6 +62,7 @@ export class PartitionLog {
   readonly partition: number;
   readonly directory: string;
   readonly path: string;
+  readonly isFuture: boolean;
   /** `logEndOffset` has moved. */
   onAdvance: ((log: PartitionLog) => void) | null = null;
   /** The data directory has failed; nothing will be appended or read any more. */
@@ -82,6 +85,7 @@ export class PartitionLog {
     this.partition = options.partition;
     this.directory = options.directory;
     this.path = options.path;
+    this.isFuture = options.isFuture ?? false;
     this.#resources = resources;
     this.#condition = new LogCondition(this.name, (error) => options.failed(this, error));
     this.#topicId = loaded.topicId;
@@ -370,6 +374,21 @@ export class PartitionLog {
     return decision;
   }
 
+  /** Counts truncations: what was read across one may be of another branch than what is there now. */
+  get generation(): number {
+    return this.#state.generation;
+  }
+
+  /** Resolves when all that is appended now is written, or never will be. */
+  settled(): Promise<void> {
+    return this.#queue.task(() => Promise.resolve());
+  }
+
+  /** Runs something while nothing can be appended and all that was is written. */
+  withoutAppends(run: () => Promise<void>): Promise<void> {
+    return this.#alone(run);
+  }
+
   /** Forces everything that is appended to the medium. */
   async flush(): Promise<void> {
     const { nextOffset } = this.#state;
@@ -454,7 +473,8 @@ export class PartitionLog {
       }
       const nextOffset = lastOffset + 1;
       this.#state.nextOffset = nextOffset;
-      const stored = this.#resources.tails.store(bytes);
+      const { tails } = this.#resources;
+      const stored = this.isFuture ? tails.storeAside(bytes) : tails.store(bytes);
       this.#queue.append({ segment, stored, firstOffset, nextOffset, recordCount, aborted });
     }
     return {

@@ -193,6 +193,16 @@ export class TailCache {
     return stored;
   }
 
+  /** The same for a log that nobody reads yet: what others' readers want stays where it is. */
+  storeAside(batches: Buffer): StoredBatches {
+    const block = new Block(this.#pool.take(batches.length));
+    block.isCached = false;
+    batches.copy(block.memory.bytes);
+    const stored = new StoredBatches(block, block.memory.bytes.subarray(0, batches.length));
+    block.memory.release(); // From here on the write alone holds it.
+    return stored;
+  }
+
   /** Shows stored batches, which continue `tail`, to its readers; they were stored in this order. */
   add(tail: Tail, { block, bytes }: StoredBatches, firstOffset: number, nextOffset: number): void {
     const { newest } = tail;

@@ -30,7 +30,12 @@ export interface LeadershipListener {
 /** The logs, as far as replicas are made and removed. */
 export interface LogStore {
   get(topic: string, partition: number): PartitionLog | undefined;
-  getOrCreate(topic: string, partition: number, topicId: string | null): Promise<PartitionLog>;
+  getOrCreate(
+    topic: string,
+    partition: number,
+    topicId: string | null,
+    isNew: boolean,
+  ): Promise<PartitionLog>;
   delete(topic: string, partition: number): Promise<void>;
 }
 
@@ -39,6 +44,17 @@ export interface PartitionSet {
   get(topic: string, partition: number): Partition | undefined;
   add(topic: string, partition: number, log: PartitionLog): Partition;
   remove(partition: Partition): void;
+  /** There is a replica that lies in a directory which has failed: nothing else is known of it. */
+  isLost(topic: string, partition: number): boolean;
+  lose(topic: string, partition: number): void;
+}
+
+/** Moves of replicas between directories; see log-dir-changes.ts. */
+export interface Moves {
+  /** Goes on with a move that was under way, if there was one. */
+  resume(partition: Partition): void;
+  /** Nothing is copied of it any more when this resolves. */
+  stop(partition: Partition): Promise<void>;
 }
 
 export interface ControlRequestsOptions {
@@ -46,6 +62,7 @@ export interface ControlRequestsOptions {
   readonly partitions: PartitionSet;
   readonly logs: LogStore;
   readonly fetchers: FetcherPool;
+  readonly moves: Moves;
   readonly log: Log;
 }
 
@@ -54,6 +71,7 @@ interface PartitionOrder extends AssignedPartition {
   readonly topic: string;
   readonly index: number;
   readonly topicId: string | null;
+  readonly isNew: boolean;
 }
 
 interface StopOrder {
@@ -113,6 +131,16 @@ export class ControlRequests {
     );
   }
 
+  /** Runs something that must not meet a request of the controller's. */
+  exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
+    return this.#inTurn(run);
+  }
+
+  /** A replica is gone with its directory: whoever relies on its being led here should know. */
+  lost(topic: string, index: number): void {
+    for (const listener of this.#listeners) listener.resigned(topic, index, null);
+  }
+
   /** Resolves when all requests so far are carried out. */
   async settled(): Promise<void> {
     await this.#last;
@@ -143,10 +171,10 @@ export class ControlRequests {
   }
 
   async #assign(order: PartitionOrder): Promise<KafkaErrorName> {
-    const { brokerId, partitions, logs, fetchers } = this.#options;
-    const { topic, index, topicId } = order;
+    const { brokerId, partitions, logs, fetchers, moves } = this.#options;
+    const { topic, index } = order;
     const held = partitions.get(topic, index);
-    if (held?.isOffline) return 'KAFKA_STORAGE_ERROR';
+    if (held?.isOffline || partitions.isLost(topic, index)) return 'KAFKA_STORAGE_ERROR';
     const known = held?.log ?? logs.get(topic, index);
     const verdict = judge(
       order,
@@ -154,14 +182,28 @@ export class ControlRequests {
       brokerId,
     );
     if (verdict !== 'lead' && verdict !== 'follow' && verdict !== 'adopt-topic-id') return verdict;
-    const log = await logs.getOrCreate(topic, index, topicId);
+    const log = await this.#logFor(order);
+    if (log === null) return 'KAFKA_STORAGE_ERROR';
     if (verdict === 'adopt-topic-id') return 'NONE';
     const partition = held ?? partitions.add(topic, index, log);
     fetchers.unfollow(partition);
     await partition.quiesced();
     if (verdict === 'lead') this.#lead(partition, order);
     else this.#follow(partition, order);
+    moves.resume(partition);
     return 'NONE';
+  }
+
+  /** null when the replica cannot be had: it lies, or would lie, in a directory that has failed. */
+  async #logFor({ topic, index, topicId, isNew }: PartitionOrder): Promise<PartitionLog | null> {
+    const { logs, partitions } = this.#options;
+    try {
+      return await logs.getOrCreate(topic, index, topicId, isNew);
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.code !== 'KAFKA_STORAGE_ERROR') throw error;
+      if (partitions.get(topic, index) === undefined) partitions.lose(topic, index);
+      return null;
+    }
   }
 
   #lead(partition: Partition, order: PartitionOrder): void {
@@ -192,19 +234,21 @@ export class ControlRequests {
   }
 
   async #stop({ topic, index, leaderEpoch, deleteLog }: StopOrder): Promise<KafkaErrorName> {
-    const { partitions, logs, fetchers } = this.#options;
+    const { partitions, logs, fetchers, moves } = this.#options;
+    if (partitions.isLost(topic, index)) return 'KAFKA_STORAGE_ERROR';
     const partition = partitions.get(topic, index);
     if (partition !== undefined) {
       if (partition.isOffline) return 'KAFKA_STORAGE_ERROR';
       if (!mayStop(leaderEpoch, partition.leaderEpoch)) return 'FENCED_LEADER_EPOCH';
       fetchers.unfollow(partition);
+      await moves.stop(partition);
       await partition.quiesced();
       partition.stop();
       partitions.remove(partition);
       for (const listener of this.#listeners) listener.resigned(topic, index, null);
       this.#options.log.info('replica stopped', { partition: `${topic}-${index}`, deleteLog });
     }
-    if (deleteLog && logs.get(topic, index) !== undefined) await logs.delete(topic, index);
+    if (deleteLog) await logs.delete(topic, index);
     return 'NONE';
   }
 }
@@ -231,6 +275,7 @@ const orderOf = (topic: string, topicId: string | null, state: RawState): Partit
   replicas: state.replicas,
   partitionEpoch: state.partitionEpoch,
   recoveryState: state.leaderRecoveryState,
+  isNew: state.isNew,
 });
 
 const NO_EPOCH = -1;

@@ -59,6 +59,13 @@ export interface AssignedPartition {
   readonly recoveryState: number;
 }
 
+/** The copy of this replica's log that is being made in another directory. */
+export interface MovingCopy {
+  readonly logStartOffset: number;
+  /** The log begins elsewhere now: so should the copy, soon. */
+  startMoved(): void;
+}
+
 type Role =
   | { readonly kind: 'idle' }
   | { readonly kind: 'leader'; readonly state: PartitionLeader }
@@ -68,7 +75,9 @@ type Role =
 export class Partition implements Surroundings {
   readonly topic: string;
   readonly index: number;
-  readonly log: PartitionLog;
+  /** Its log is being moved to another directory. */
+  copy: MovingCopy | null = null;
+  #log: PartitionLog;
   readonly #context: PartitionContext;
   #role: Role = { kind: 'idle' };
   #leaderEpoch = -1;
@@ -96,7 +105,7 @@ export class Partition implements Surroundings {
   ) {
     this.topic = topic;
     this.index = index;
-    this.log = log;
+    this.#log = log;
     this.#context = context;
     this.#highWatermark = clamp(highWatermark, log.logStartOffset, log.logEndOffset);
     log.updateHighWatermark(this.#highWatermark);
@@ -118,6 +127,11 @@ export class Partition implements Surroundings {
   }
 
   // State.
+
+  /** The replica's log; another one after it was moved to another directory. */
+  get log(): PartitionLog {
+    return this.#log;
+  }
 
   /** The leader's rules and bookkeeping; null while this replica does not lead. */
   get leader(): PartitionLeader | null {
@@ -146,8 +160,10 @@ export class Partition implements Surroundings {
   /** Below it no live replica has records any more; -1 while that is not known, or not led here. */
   get lowWatermark(): number {
     const { leader, log } = this;
+    if (leader === null) return -1;
     const isAlive = (id: number): boolean => this.isAlive(id);
-    return leader === null ? -1 : leader.lowWatermark(log.logStartOffset, { isAlive });
+    const ofReplicas = leader.lowWatermark(log.logStartOffset, { isAlive });
+    return this.copy === null ? ofReplicas : Math.min(ofReplicas, this.copy.logStartOffset);
   }
 
   get highWatermark(): number {
@@ -206,6 +222,21 @@ export class Partition implements Surroundings {
     this.#highWatermark = this.highWatermark;
     this.#role = { kind: 'offline' };
     this.#failAll('KAFKA_STORAGE_ERROR');
+  }
+
+  /** No truncation is under way and nothing is being written: the log may be taken for another. */
+  get isStill(): boolean {
+    return this.#truncation === null && this.#log.logEndOffset === this.#log.nextOffset;
+  }
+
+  /** The log was moved: `log` has all that the one so far has. For a replica that is still. */
+  moveTo(log: PartitionLog): void {
+    this.#log.onAdvance = null;
+    this.#log = log;
+    if (this.#role.kind === 'leader') log.startEpoch(this.#leaderEpoch);
+    log.updateHighWatermark(this.highWatermark);
+    log.onAdvance = () => this.#logAdvanced();
+    this.#logAdvanced();
   }
 
   // Writing.
@@ -269,6 +300,7 @@ export class Partition implements Surroundings {
         `${log.name}: ${before} is not in [0, ${highWatermark}]`,
       );
     await log.advanceLogStart(before);
+    this.copy?.startMoved();
     return before;
   }
 

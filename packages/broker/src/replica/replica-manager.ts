@@ -23,6 +23,7 @@ import {
   ControlRequests,
   type LeadershipListener,
   type PartitionOutcome,
+  type PartitionSet,
 } from './control-requests.ts';
 import { FetchWakeups } from './delayed-fetch.ts';
 import { DelayedProduce } from './delayed-produce.ts';
@@ -37,6 +38,8 @@ import { FetchSessions } from './fetch-sessions.ts';
 import type { SourceConnection } from './fetcher.ts';
 import { FetcherPool } from './fetcher-pool.ts';
 import { type AlterPartition, IsrChanges } from './isr-changes.ts';
+import { type DirectoryWish, LogDirChanges } from './log-dir-changes.ts';
+import { LogDirMover } from './log-dir-mover.ts';
 import { Partition, type PartitionContext } from './partition.ts';
 import { PartitionTable } from './partition-table.ts';
 
@@ -60,6 +63,11 @@ export interface ReplicaSettings {
   readonly readsNearby: boolean;
   /** replica.high.watermark.checkpoint.interval.ms */
   readonly highWatermarkCheckpointMs: number;
+  /** num.replica.alter.log.dirs.threads; null: one for each directory. */
+  readonly concurrentMoves: number | null;
+  /** alter.log.dirs.replication.quota.window.num and .size.seconds, in milliseconds */
+  readonly moveQuotaWindowCount: number;
+  readonly moveQuotaWindowMs: number;
 }
 
 export interface ReplicaManagerOptions {
@@ -74,6 +82,8 @@ export interface ReplicaManagerOptions {
   fenced(): boolean;
   brokerEpoch(): number | null;
   minInsyncReplicasOf(topic: string): number;
+  /** replica.alter.log.dirs.io.max.bytes.per.second; Infinity for no limit. */
+  moveBytesPerSecond(): number;
   readonly alterPartition: AlterPartition;
   connectTo(brokerId: number): Promise<SourceConnection>;
 }
@@ -82,6 +92,10 @@ export class ReplicaManager implements ReplicaLookup {
   readonly deadlines: DeadlineQueue;
   readonly #options: ReplicaManagerOptions;
   readonly #partitions = new PartitionTable<Partition>();
+  /** Replicas of which only this is known: they lie in a directory that has failed. */
+  readonly #lost = new PartitionTable<true>();
+  readonly #moves: LogDirChanges;
+  readonly #mover: LogDirMover;
   readonly #context: PartitionContext;
   readonly #isrChanges: IsrChanges;
   readonly #fetchers: FetcherPool;
@@ -128,15 +142,31 @@ export class ReplicaManager implements ReplicaLookup {
       backoffMs: settings.fetchBackoffMs,
       fetchersPerSource: settings.fetchersPerSource,
     });
+    const partitions: PartitionSet = {
+      get: (topic, index) => this.#partitions.get(topic, index),
+      add: (topic, index, partitionLog) => this.#add(topic, index, partitionLog),
+      remove: ({ topic, index }) => this.#partitions.delete(topic, index),
+      isLost: (topic, index) => this.#lost.get(topic, index) ?? false,
+      lose: (topic, index) => this.#lost.set(topic, index, true),
+    };
+    this.#mover = new LogDirMover({
+      logs,
+      clock,
+      timers,
+      log,
+      concurrentMoves: settings.concurrentMoves ?? logs.directories.length,
+      readMaxBytes: settings.fetchPartitionMaxBytes,
+      quota: { windowCount: settings.moveQuotaWindowCount, windowMs: settings.moveQuotaWindowMs },
+      bytesPerSecond: () => options.moveBytesPerSecond(),
+      backoffMs: settings.fetchBackoffMs,
+    });
+    this.#moves = new LogDirChanges({ logs, partitions, mover: this.#mover, log });
     this.#control = new ControlRequests({
       brokerId,
-      partitions: {
-        get: (topic, index) => this.#partitions.get(topic, index),
-        add: (topic, index, partitionLog) => this.#add(topic, index, partitionLog),
-        remove: ({ topic, index }) => this.#partitions.delete(topic, index),
-      },
+      partitions,
       logs,
       fetchers: this.#fetchers,
+      moves: this.#moves,
       log,
     });
     this.#fetches = new FetchService({
@@ -157,7 +187,9 @@ export class ReplicaManager implements ReplicaLookup {
       readsNearby: settings.readsNearby,
       brokerId,
     });
-    logs.onDirectoryFailure((directory, failed) => this.#directoryFailed(directory, failed));
+    logs.onDirectoryFailure((directory, failed, copies) =>
+      this.#directoryFailed(directory, failed, copies),
+    );
     this.#every(settings.lagMaxMs / 2, () => {
       for (const partition of this.#partitions.values()) partition.shrinkIsr();
     });
@@ -191,6 +223,7 @@ export class ReplicaManager implements ReplicaLookup {
 
   /** Why a partition is not here: it is somebody else's, or nobody's. */
   absence(topic: string, index: number): KafkaErrorName {
+    if (this.#lost.get(topic, index)) return 'KAFKA_STORAGE_ERROR';
     const known = this.#options.metadata.topic(topic)?.partitions.has(index) ?? false;
     return known ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION';
   }
@@ -217,6 +250,7 @@ export class ReplicaManager implements ReplicaLookup {
       if (isFollower) counts.followed += 1;
       if (isOffline) counts.offline += 1;
     }
+    for (const _ of this.#lost.values()) counts.offline += 1;
     return counts;
   }
 
@@ -272,6 +306,13 @@ export class ReplicaManager implements ReplicaLookup {
     return this.#control.stopReplica(request);
   }
 
+  /** Has replicas moved to other data directories; one outcome for each, in their order. */
+  placeInDirectories(wishes: readonly DirectoryWish[]): Promise<readonly KafkaErrorName[]> {
+    return this.#control.exclusively(() =>
+      Promise.all(wishes.map((wish) => this.#moves.place(wish))),
+    );
+  }
+
   onLeadership(listener: LeadershipListener): void {
     this.#control.onLeadership(listener);
   }
@@ -300,6 +341,7 @@ export class ReplicaManager implements ReplicaLookup {
     this.#fetchers.close();
     this.#isrChanges.close();
     await this.#control.settled();
+    await this.#mover.close();
     for (const partition of this.#partitions.values()) await partition.quiesced();
     await this.checkpointHighWatermarks();
     for (const partition of this.#partitions.values()) partition.stop();
@@ -323,13 +365,23 @@ export class ReplicaManager implements ReplicaLookup {
     return { host: endpoint.host, port: endpoint.port, rack: broker.rack };
   }
 
-  #directoryFailed(directory: string, failed: readonly PartitionLog[]): void {
+  #directoryFailed(
+    directory: string,
+    failed: readonly PartitionLog[],
+    copies: readonly PartitionLog[],
+  ): void {
+    for (const { topic, partition: index } of copies) {
+      const partition = this.#partitions.get(topic, index);
+      if (partition !== undefined) this.#moves.copyFailed(partition);
+    }
     let count = 0;
     for (const log of failed) {
       const partition = this.#partitions.get(log.topic, log.partition);
       if (partition === undefined || partition.log !== log) continue;
       this.#fetchers.unfollow(partition);
       partition.goOffline();
+      this.#moves.logFailed(partition);
+      this.#control.lost(partition.topic, partition.index);
       count += 1;
     }
     this.#options.environment.log.error('a log directory is offline', {

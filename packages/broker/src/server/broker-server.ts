@@ -12,6 +12,7 @@ import type { CoordinatorSession } from '@odradek/client';
 import { crc32cImplementation, zstdReady } from '@odradek/protocol';
 import {
   BufferPool,
+  DiskError,
   type Environment,
   Lifecycle,
   type Metrics,
@@ -203,11 +204,15 @@ export class BrokerServer {
     };
   }
 
-  /** The id that the log directories were written by. */
+  /** The id that the log directories were written by; one that cannot be read is passed over. */
   async #storedBrokerId(): Promise<number | null> {
     for (const directory of this.#config.logDirectories) {
-      const id = await recordedBrokerId(this.#environment.disk, directory);
-      if (id !== null) return id;
+      try {
+        const id = await recordedBrokerId(this.#environment.disk, directory);
+        if (id !== null) return id;
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+      }
     }
     return null;
   }

@@ -78,6 +78,9 @@ export function replicaSettings({ values }: BrokerConfig): ReplicaSettings {
     fetchSessionSlots: values['max.incremental.fetch.session.cache.slots'],
     readsNearby: values['replica.selector.class'] === RACK_AWARE_SELECTOR,
     highWatermarkCheckpointMs: values['replica.high.watermark.checkpoint.interval.ms'],
+    concurrentMoves: values['num.replica.alter.log.dirs.threads'],
+    moveQuotaWindowCount: values['alter.log.dirs.replication.quota.window.num'],
+    moveQuotaWindowMs: values['alter.log.dirs.replication.quota.window.size.seconds'] * 1000,
   };
 }
 

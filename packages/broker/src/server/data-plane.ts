@@ -4,6 +4,7 @@
  */
 import type { CoordinatorSession } from '@odradek/client';
 import type { BufferPool, Environment } from '@odradek/runtime';
+import { alterReplicaLogDirsHandler } from '../api/alter-replica-log-dirs.ts';
 import { deleteRecordsHandler } from '../api/delete-records.ts';
 import { describeLogDirsHandler } from '../api/describe-log-dirs.ts';
 import { fetchHandler } from '../api/fetch.ts';
@@ -55,6 +56,7 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
     fenced: () => session.inDoubt,
     brokerEpoch: () => plane.brokerEpoch(),
     minInsyncReplicasOf: (topic) => plane.minInsyncReplicasOf(topic),
+    moveBytesPerSecond: () => plane.moveBytesPerSecond(),
     alterPartition: (topics) =>
       plane.alterPartition({ brokerId, brokerEpoch: plane.brokerEpoch() ?? -1, topics }),
     connectTo: (sourceId) =>
@@ -96,6 +98,7 @@ export function dataPlane(parts: DataPlaneParts): DataPlane {
       offsetForLeaderEpochHandler({ replicas }),
       deleteRecordsHandler({ deletions }),
       describeLogDirsHandler({ logs, disk: environment.disk }),
+      alterReplicaLogDirsHandler({ replicas }),
       leaderAndIsrHandler({
         controlled,
         prepareTopics: (topics) => plane.prepareTopics(topics),

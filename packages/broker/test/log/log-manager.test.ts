@@ -224,7 +224,8 @@ describe('what does not belong into a data directory', () => {
       environment: timedEnvironment(disk),
       directories: ['/a', '/b'],
     });
-    expect(manager.onlineDirectories).toHaveLength(1);
+    expect(manager.onlineDirectories).toEqual(['/a', '/b']);
+    expect([...manager.all()]).toHaveLength(1);
   });
 });
 

@@ -46,6 +46,9 @@ describe('several directories', () => {
       logEndOffset: 10 - behind,
     }) as PartitionLog;
 
+  const logs = [log('t', 0, '/a'), log('t', 1, '/b'), log('u', 2, '/a', 4), log('t', 3, '/d')];
+  /** On its way; and one whose log has failed. */
+  const copies = [log('u', 2, '/c', 7), log('v', 0, '/c')];
   const { handle } = describeLogDirsHandler({
     logs: {
       directories: [
@@ -54,8 +57,10 @@ describe('several directories', () => {
         { path: '/c', online: true },
         { path: '/d', online: true },
       ],
-      all: () =>
-        [log('t', 0, '/a'), log('t', 1, '/b'), log('u', 2, '/a', 4), log('t', 3, '/d')].values(),
+      all: () => logs.values(),
+      get: (topic, partition) =>
+        logs.find((one) => one.topic === topic && one.partition === partition),
+      futures: { all: () => copies.values() },
     },
     disk: {
       space: async (path) => {
@@ -95,7 +100,14 @@ describe('several directories', () => {
         ],
       },
       { ...offline, logDir: '/b' },
-      { ...online, logDir: '/c', topics: [] },
+      {
+        ...online,
+        logDir: '/c',
+        topics: [
+          { name: 'u', partitions: [{ ...partition(2, 3), isFutureKey: true }] },
+          { name: 'v', partitions: [{ ...partition(0, -1), isFutureKey: true }] },
+        ],
+      },
       { ...offline, logDir: '/d' },
     ]);
   });
@@ -103,7 +115,7 @@ describe('several directories', () => {
   test('only what is asked for is told', async () => {
     const names = async (topics: { topic: string; partitions: number[] }[]) =>
       (await told(topics)).results.map((result) => result.topics.map(({ name }) => name));
-    expect(await names([{ topic: 'u', partitions: [2, 7] }])).toEqual([['u'], [], [], []]);
+    expect(await names([{ topic: 'u', partitions: [2, 7] }])).toEqual([['u'], [], ['u'], []]);
     expect(await names([{ topic: 't', partitions: [] }])).toEqual([[], [], [], []]);
     expect(await names([])).toEqual([[], [], [], []]);
   });

@@ -22,6 +22,7 @@ import {
   type updateMetadataRequest,
 } from '@odradek/protocol';
 import { BufferPool, type Environment, type LogFields, nodeEnvironment } from '@odradek/runtime';
+import { alterReplicaLogDirsHandler } from '../../src/api/alter-replica-log-dirs.ts';
 import { apiVersionsHandler } from '../../src/api/api-versions.ts';
 import { deleteRecordsHandler } from '../../src/api/delete-records.ts';
 import { describeLogDirsHandler } from '../../src/api/describe-log-dirs.ts';
@@ -32,7 +33,7 @@ import { offsetForLeaderEpochHandler } from '../../src/api/offset-for-leader-epo
 import { produceHandler } from '../../src/api/produce.ts';
 import { ApiRegistry } from '../../src/api/registry.ts';
 import { stopReplicaHandler } from '../../src/api/stop-replica.ts';
-import { defaultLogConfig } from '../../src/log/log-config.ts';
+import { defaultLogConfig, type LogConfig } from '../../src/log/log-config.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
 import { ControlFence } from '../../src/metadata/control-fence.ts';
 import { MetadataCache } from '../../src/metadata/metadata-cache.ts';
@@ -61,6 +62,9 @@ export const settings: ReplicaSettings = {
   fetchSessionSlots: 100,
   readsNearby: false,
   highWatermarkCheckpointMs: 60_000,
+  concurrentMoves: null,
+  moveQuotaWindowCount: 11,
+  moveQuotaWindowMs: 1_000,
 };
 
 /** What the controller has stored of the one partition. */
@@ -237,6 +241,11 @@ export interface TestBrokerOptions {
   readonly settings?: Partial<ReplicaSettings>;
   readonly tailCacheBytes?: number;
   readonly buffers?: BufferPool;
+  /** What the folders of log.dirs end in; one of them, when not given. */
+  readonly directories?: readonly string[];
+  readonly logConfig?: Partial<LogConfig>;
+  /** How fast replicas move between directories; changes at any time. */
+  readonly moveQuota?: { bytesPerSecond: number };
 }
 
 export class TestBroker {
@@ -284,10 +293,12 @@ export class TestBroker {
     const state = { fenced: false, minInsyncReplicas: options.minInsyncReplicas ?? 1 };
     const { buffers = new BufferPool({ poison: true }) } = options;
     const logs = await LogManager.open({
-      directories: [path.join(options.folder, `broker-${id}`)],
+      directories: (options.directories ?? ['']).map((name) =>
+        path.join(options.folder, `broker-${id}${name}`),
+      ),
       clusterId: CLUSTER_ID,
       brokerId: id,
-      logConfigOf: () => ({ ...defaultLogConfig, retentionMs: -1 }),
+      logConfigOf: () => ({ ...defaultLogConfig, retentionMs: -1, ...options.logConfig }),
       environment,
       buffers,
       tailCacheBytes: options.tailCacheBytes,
@@ -303,6 +314,7 @@ export class TestBroker {
       fenced: () => state.fenced,
       brokerEpoch: () => id,
       minInsyncReplicasOf: () => state.minInsyncReplicas,
+      moveBytesPerSecond: () => options.moveQuota?.bytesPerSecond ?? Number.POSITIVE_INFINITY,
       alterPartition: (topics) => controller.alterPartition(topics),
       connectTo: (sourceId) =>
         connectToSource(sourceId, {
@@ -336,6 +348,7 @@ export class TestBroker {
         }),
       }),
       describeLogDirsHandler({ logs, disk: environment.disk }),
+      alterReplicaLogDirsHandler({ replicas }),
       leaderAndIsrHandler({ controlled, prepareTopics: () => Promise.resolve() }),
       stopReplicaHandler({ controlled }),
     );
