@@ -215,11 +215,13 @@ export class LogManager {
   async delete(topic: string, partition: number): Promise<void> {
     const key = partitionKey(topic, partition);
     this.#preferred.delete(key);
-    await this.futures.remove(topic, partition);
     const log = this.#logs.get(key) ?? (await this.#creating.get(key));
-    if (log === undefined || this.#deleting.has(key)) return this.#deleting.get(key);
+    const isMoving = this.futures.get(topic, partition) !== undefined;
+    if ((log === undefined && !isMoving) || this.#deleting.has(key)) return this.#deleting.get(key);
     this.#logs.delete(key);
-    const deleting = this.#remove(log).finally(() => this.#deleting.delete(key));
+    const deleting = this.#removeBoth(topic, partition, log).finally(() =>
+      this.#deleting.delete(key),
+    );
     this.#deleting.set(key, deleting);
     return deleting;
   }
@@ -452,6 +454,15 @@ export class LogManager {
       isFuture,
       failed: (log, error) => this.#directories.fail(log.directory, error),
     });
+  }
+
+  /** The copy first: without its log it would be taken for something that is still to be moved. */
+  async #removeBoth(topic: string, partition: number, log?: PartitionLog): Promise<void> {
+    try {
+      await this.futures.remove(topic, partition);
+    } finally {
+      if (log !== undefined) await this.#remove(log);
+    }
   }
 
   async #remove(log: PartitionLog): Promise<void> {
