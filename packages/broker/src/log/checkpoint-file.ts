@@ -39,13 +39,8 @@ export interface OffsetEntry {
   readonly offset: number;
 }
 
-export function writeOffsetCheckpoint(
-  disk: Disk,
-  path: string,
-  entries: readonly OffsetEntry[],
-): Promise<void> {
-  const lines = entries.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`);
-  return writeEntries(disk, path, lines);
+export function encodeOffsetCheckpoint(entries: readonly OffsetEntry[]): string {
+  return textOf(entries.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`));
 }
 
 /** @param path for messages */
@@ -66,7 +61,7 @@ export function writeEpochCheckpoint(
   entries: readonly EpochEntry[],
 ): Promise<void> {
   const lines = entries.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`);
-  return writeEntries(disk, path, lines);
+  return disk.replaceFile(path, textOf(lines));
 }
 
 function decodeEntries(content: Buffer | null, path: string): string[] {
@@ -80,8 +75,8 @@ function decodeEntries(content: Buffer | null, path: string): string[] {
   return entries;
 }
 
-function writeEntries(disk: Disk, path: string, lines: readonly string[]): Promise<void> {
-  return disk.replaceFile(path, `${[VERSION, lines.length, ...lines].join('\n')}\n`);
+function textOf(lines: readonly string[]): string {
+  return `${[VERSION, lines.length, ...lines].join('\n')}\n`;
 }
 
 function wholeNumber(text: string | undefined, path: string, line: string): number {

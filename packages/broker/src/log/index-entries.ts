@@ -15,11 +15,20 @@ export const INDEX_WRITE_BYTES = 1024;
 
 const SMALLEST_BUFFER_BYTES = 96;
 
+/** Shared by all that hold nothing: there are thousands of them. */
+const NOTHING = Buffer.alloc(0);
+
+/** Knows the paths of its files; a string for each file that is not in use would cost more than all else. */
+export interface FilePlace {
+  pathOf(suffix: string): string;
+}
+
 export class IndexEntries {
-  readonly path: string;
   readonly entryBytes: number;
+  readonly #place: FilePlace;
+  readonly #suffix: string;
   #writtenBytes: number;
-  #unwritten: Buffer = Buffer.alloc(0);
+  #unwritten: Buffer = NOTHING;
   #unwrittenBytes = 0;
   #resident: Buffer | null;
   #residentBytes = 0;
@@ -28,11 +37,16 @@ export class IndexEntries {
    * @param writtenCount entries that the file holds already; with none the index is in memory from
    * the start
    */
-  constructor(path: string, entryBytes: number, writtenCount: number) {
-    this.path = path;
+  constructor(place: FilePlace, suffix: string, entryBytes: number, writtenCount: number) {
+    this.#place = place;
+    this.#suffix = suffix;
     this.entryBytes = entryBytes;
     this.#writtenBytes = writtenCount * entryBytes;
-    this.#resident = writtenCount === 0 ? Buffer.alloc(0) : null;
+    this.#resident = writtenCount === 0 ? NOTHING : null;
+  }
+
+  get path(): string {
+    return this.#place.pathOf(this.#suffix);
   }
 
   get count(): number {
@@ -81,7 +95,8 @@ export class IndexEntries {
     const leaving = this.#unwritten.subarray(0, bytes);
     await file.write([leaving], this.#writtenBytes);
     this.#writtenBytes += bytes;
-    this.#unwritten = Buffer.from(this.#unwritten.subarray(bytes, this.#unwrittenBytes));
+    const rest = this.#unwritten.subarray(bytes, this.#unwrittenBytes);
+    this.#unwritten = rest.length === 0 ? NOTHING : Buffer.from(rest);
     this.#unwrittenBytes -= bytes;
   }
 

@@ -6,9 +6,9 @@
 import path from 'node:path';
 import type { Disk, Environment } from '@odradek/runtime';
 import {
+  encodeOffsetCheckpoint,
   type OffsetEntry,
   readOffsetCheckpoint,
-  writeOffsetCheckpoint,
 } from './checkpoint-file.ts';
 import {
   CLEAN_SHUTDOWN_FILE,
@@ -42,6 +42,8 @@ export class LogDirectory {
   logCount = 0;
   readonly #disk: Disk;
   readonly #release: () => Promise<void>;
+  /** What the checkpoints hold that were written since the start, by name. */
+  readonly #written = new Map<string, string>();
 
   private constructor(fields: {
     path: string;
@@ -107,15 +109,24 @@ export class LogDirectory {
   }
 
   writeRecoveryPoints(entries: readonly OffsetEntry[]): Promise<void> {
-    return writeOffsetCheckpoint(this.#disk, path.join(this.path, RECOVERY_POINT_FILE), entries);
+    return this.#write(RECOVERY_POINT_FILE, entries);
   }
 
   writeLogStarts(entries: readonly OffsetEntry[]): Promise<void> {
-    return writeOffsetCheckpoint(this.#disk, path.join(this.path, LOG_START_FILE), entries);
+    return this.#write(LOG_START_FILE, entries);
   }
 
   writeHighWatermarks(entries: readonly OffsetEntry[]): Promise<void> {
-    return writeOffsetCheckpoint(this.#disk, path.join(this.path, HIGH_WATERMARK_FILE), entries);
+    return this.#write(HIGH_WATERMARK_FILE, entries);
+  }
+
+  /** Leaves a checkpoint alone that says all this already: thousands of idle partitions keep no disk busy. */
+  async #write(name: string, entries: readonly OffsetEntry[]): Promise<void> {
+    const text = encodeOffsetCheckpoint(entries);
+    if (this.#written.get(name) === text) return;
+    this.#written.delete(name); // What is there when writing fails is not known.
+    await this.#disk.replaceFile(path.join(this.path, name), text);
+    this.#written.set(name, text);
   }
 
   /** Says that everything here was closed in order. */

@@ -5,7 +5,8 @@
  * begins; 8 bytes. So the batch that holds an offset never begins before the greatest entry that is
  * not above the offset. Lookups work on the entries in memory, which index-cache.ts provides.
  */
-import { IndexEntries } from './index-entries.ts';
+import { SUFFIX } from './file-names.ts';
+import { type FilePlace, IndexEntries } from './index-entries.ts';
 
 const ENTRY_BYTES = 8;
 
@@ -20,8 +21,8 @@ export class OffsetIndex {
   readonly entries: IndexEntries;
   readonly #baseOffset: number;
 
-  constructor(path: string, baseOffset: number, writtenCount: number) {
-    this.entries = new IndexEntries(path, ENTRY_BYTES, writtenCount);
+  constructor(place: FilePlace, baseOffset: number, writtenCount: number) {
+    this.entries = new IndexEntries(place, SUFFIX.offsetIndex, ENTRY_BYTES, writtenCount);
     this.#baseOffset = baseOffset;
   }
 

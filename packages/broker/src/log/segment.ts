@@ -66,7 +66,8 @@ export class Segment {
   offsetOfMaxTimestamp: number;
   /** True once it left the log: its files have other names, or none. */
   removed = false;
-  readonly #logPath: string;
+  /** Kept from its first use on: every write asks for it. */
+  #logPath: string | null = null;
   #bytesSinceEntry = 0;
 
   constructor(options: SegmentOptions, state?: SegmentState) {
@@ -76,7 +77,6 @@ export class Segment {
     };
     this.folder = options.folder;
     this.baseOffset = options.baseOffset;
-    this.#logPath = this.pathOf(SUFFIX.log);
     this.createdAtMs = options.createdAtMs;
     this.jitterMs = options.jitterMs;
     this.sizeBytes = found.sizeBytes;
@@ -85,23 +85,17 @@ export class Segment {
     this.firstTimestamp = found.firstTimestamp;
     this.maxTimestamp = lastTimeEntry?.timestamp ?? -1;
     this.offsetOfMaxTimestamp = lastTimeEntry?.offset ?? -1;
-    const offsetIndexPath = this.pathOf(SUFFIX.offsetIndex);
-    const timeIndexPath = this.pathOf(SUFFIX.timeIndex);
-    this.offsetIndex = new OffsetIndex(offsetIndexPath, options.baseOffset, offsetIndexCount);
-    this.timeIndex = new TimeIndex(
-      timeIndexPath,
-      options.baseOffset,
-      timeIndexCount,
-      lastTimeEntry,
-    );
+    this.offsetIndex = new OffsetIndex(this, options.baseOffset, offsetIndexCount);
+    this.timeIndex = new TimeIndex(this, options.baseOffset, timeIndexCount, lastTimeEntry);
   }
 
   /** Path of one of the segment's files. */
   pathOf(suffix: string): string {
-    return path.join(this.folder, segmentFileName(this.baseOffset, suffix));
+    return this.folder + path.sep + segmentFileName(this.baseOffset, suffix);
   }
 
   get logPath(): string {
+    this.#logPath ??= this.pathOf(SUFFIX.log);
     return this.#logPath;
   }
 

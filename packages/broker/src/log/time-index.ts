@@ -5,7 +5,8 @@
  * 12 bytes, both fields ascend. The last entry of a finished segment is its largest timestamp, which
  * retention asks for; one slot is kept free for it.
  */
-import { IndexEntries } from './index-entries.ts';
+import { SUFFIX } from './file-names.ts';
+import { type FilePlace, IndexEntries } from './index-entries.ts';
 
 const ENTRY_BYTES = 12;
 const HIGH_WORD = 0x1_0000_0000;
@@ -23,8 +24,13 @@ export class TimeIndex {
   #last: TimeIndexEntry | null;
 
   /** @param last the last entry of the file, null when it has none */
-  constructor(path: string, baseOffset: number, writtenCount: number, last: TimeIndexEntry | null) {
-    this.entries = new IndexEntries(path, ENTRY_BYTES, writtenCount);
+  constructor(
+    place: FilePlace,
+    baseOffset: number,
+    writtenCount: number,
+    last: TimeIndexEntry | null,
+  ) {
+    this.entries = new IndexEntries(place, SUFFIX.timeIndex, ENTRY_BYTES, writtenCount);
     this.#baseOffset = baseOffset;
     this.#last = last;
   }

@@ -3,9 +3,9 @@ import { describe, expect, test } from '@jest/globals';
 import { encodeMessageSet } from '@odradek/protocol';
 import {
   decodeEpochCheckpoint,
+  encodeOffsetCheckpoint,
   readOffsetCheckpoint,
   writeEpochCheckpoint,
-  writeOffsetCheckpoint,
 } from '../../src/log/checkpoint-file.ts';
 import {
   deleteFolderName,
@@ -73,7 +73,7 @@ describe('checkpoints', () => {
       { topic: 'first', partition: 0, offset: 12 },
       { topic: 'a.b-c', partition: 11, offset: 2 ** 40 },
     ];
-    await writeOffsetCheckpoint(disk, '/offsets', entries);
+    disk.put('/offsets', encodeOffsetCheckpoint(entries));
     expect(disk.content('/offsets').toString()).toBe('0\n2\nfirst 0 12\na.b-c 11 1099511627776\n');
     expect(await readOffsetCheckpoint(disk, '/offsets')).toEqual(
       new Map([
