@@ -95,9 +95,21 @@ export class IndexEntries {
     const leaving = this.#unwritten.subarray(0, bytes);
     await file.write([leaving], this.#writtenBytes);
     this.#writtenBytes += bytes;
-    const rest = this.#unwritten.subarray(bytes, this.#unwrittenBytes);
-    this.#unwritten = rest.length === 0 ? NOTHING : Buffer.from(rest);
-    this.#unwrittenBytes -= bytes;
+    this.#dropUnwritten(bytes);
+  }
+
+  /**
+   * Takes the file for written as far as it goes; for entries that were built anew and are all unwritten.
+   * @param content all of the file, or more of it than there are entries
+   * @returns false when it does not hold the first of these entries and nothing else
+   */
+  adopt(content: Buffer): boolean {
+    const bytes = content.length;
+    if (bytes > this.#unwrittenBytes || bytes % this.entryBytes !== 0) return false;
+    if (!content.equals(this.#unwritten.subarray(0, bytes))) return false;
+    this.#writtenBytes += bytes;
+    this.#dropUnwritten(bytes);
+    return true;
   }
 
   /** Makes the file end where the written entries do. */
@@ -117,6 +129,12 @@ export class IndexEntries {
       this.#resident = Buffer.concat([content.subarray(0, readBytes), unwritten]);
       this.#residentBytes = this.#resident.length;
     }
+  }
+
+  #dropUnwritten(bytes: number): void {
+    const rest = this.#unwritten.subarray(bytes, this.#unwrittenBytes);
+    this.#unwritten = rest.length === 0 ? NOTHING : Buffer.from(rest);
+    this.#unwrittenBytes -= bytes;
   }
 
   /** Frees the memory for lookups. */

@@ -16,6 +16,7 @@ import {
   offsetOfFileName,
   PARTITION_METADATA_FILE,
   SUFFIX,
+  segmentFileName,
 } from './file-names.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { DirectoryProgress } from './load-progress.ts';
@@ -23,7 +24,12 @@ import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
 import { decodeTopicId } from './meta-properties.ts';
 import { ProducerSnapshots, type ProducersAt } from './producer-snapshots.ts';
-import { type DerivedState, recoverSegment, replayProducers } from './recovery.ts';
+import {
+  type DerivedState,
+  type RecoveredSegment,
+  recoverSegment,
+  replayProducers,
+} from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 
@@ -228,13 +234,7 @@ class Loader {
     const segments: Segment[] = [];
     if (progress) progress.segmentsLeft += bases.length;
     for (const [index, base] of bases.entries()) {
-      const options = this.#segmentOptions(base);
-      const { segment, cutBytes } = await recoverSegment(
-        this.#resources,
-        options,
-        this.#options.config,
-        state,
-      );
+      const { segment, cutBytes } = await this.#recoverOne(base, state);
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -258,6 +258,12 @@ class Loader {
         await state.snapshots.write(next, ProducerSnapshots.encode(state.producers));
     }
     return segments;
+  }
+
+  async #recoverOne(base: number, state: DerivedState): Promise<RecoveredSegment> {
+    await this.#remove(segmentFileName(base, SUFFIX.transactionIndex));
+    const options = this.#segmentOptions(base);
+    return recoverSegment(this.#resources, options, this.#options.config, state);
   }
 
   /** Producer state at the end of `sound` segments; `end` is the base of the first one to recover. */
@@ -306,15 +312,11 @@ class Loader {
     epochs: LeaderEpochs,
   ): Promise<Segment> {
     const { files, environment } = this.#resources;
-    const { folder, config } = this.#options;
+    const { folder } = this.#options;
     environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
     // Its transaction index depends on what was open when it began.
     const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
-    const options = this.#segmentOptions(base);
-    const { segment } = await recoverSegment(this.#resources, options, config, {
-      producers,
-      epochs,
-    });
+    const { segment } = await this.#recoverOne(base, { producers, epochs });
     // The next start will believe it as well, so it must be as lasting as the others.
     for (const file of [segment.logPath, ...segment.indexPaths]) {
       await files.use(file, (open) => open.sync());

@@ -5,10 +5,11 @@
  *
  * Which segments need it, and what happens to those behind a cut, is log-loader.ts's decision.
  */
+import { DiskError } from '@odradek/runtime';
 import type { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { writeIndexes } from './append-queue.ts';
 import { producerBatchOf } from './batches.ts';
-import { SUFFIX } from './file-names.ts';
+import type { IndexEntries } from './index-entries.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
@@ -27,7 +28,7 @@ export interface DerivedState {
   readonly epochs: LeaderEpochs;
 }
 
-/** Recovers one segment, feeding `state` with its batches. */
+/** Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more. */
 export async function recoverSegment(
   resources: LogResources,
   options: SegmentOptions,
@@ -36,7 +37,6 @@ export async function recoverSegment(
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
-  await removeTransactionIndex(resources, segment);
   let aborted: AbortedTransaction[] = [];
   /** With each piece that was read, so that a segment full of them needs no memory. */
   const saveAborted = async (): Promise<void> => {
@@ -91,22 +91,29 @@ function noteEpoch(epochs: LeaderEpochs, epoch: number, startOffset: number): vo
   if (epoch >= 0 && epoch > (epochs.latest ?? -1)) epochs.assign(epoch, startOffset);
 }
 
-async function removeTransactionIndex(
-  { environment, files }: LogResources,
-  segment: Segment,
-): Promise<void> {
-  const path = segment.pathOf(SUFFIX.transactionIndex);
-  files.drop(path);
-  await environment.disk.remove(path);
-}
-
-/** Puts freshly built entries into the index files, whatever these held. */
+/** Puts freshly built entries into the index files, whatever these held; most of the time they hold them already. */
 async function rewriteIndexes(resources: LogResources, segment: Segment): Promise<void> {
   const { files, indexes } = resources;
-  for (const suffix of [SUFFIX.offsetIndex, SUFFIX.timeIndex]) {
-    await files.use(segment.pathOf(suffix), (file) => file.truncate(0));
+  for (const entries of segment.indexEntries) {
+    const found = await contentOf(resources, entries);
+    if (found !== null && entries.adopt(found)) continue;
+    await files.use(entries.path, (file) => file.truncate(0));
   }
   await writeIndexes(resources, segment);
   indexes.grew(segment.offsetIndex.entries);
   indexes.grew(segment.timeIndex.entries);
+}
+
+/** What an index file holds, or more of it than it should; null when there is none. */
+async function contentOf(
+  { environment }: LogResources,
+  { path, unwrittenBytes }: IndexEntries,
+): Promise<Buffer | null> {
+  try {
+    const whole = { path, position: 0, sizeBytes: unwrittenBytes + 1 };
+    return (await environment.disk.readPieces([whole]))[0] ?? null;
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return null;
+    throw error;
+  }
 }

@@ -13,6 +13,7 @@ import {
   rm,
   stat,
   statfs,
+  unlink,
   utimes,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -210,6 +211,15 @@ function asNumber(bytes: bigint): number {
   return Math.min(Number(bytes), Number.MAX_SAFE_INTEGER);
 }
 
+/** Nearly always it is a file, and there: one call instead of the four that `rm` makes. */
+async function removeNow(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
 /** What is done on the spot fails as what takes time does. */
 async function atOnce<T>(work: () => T): Promise<T> {
   return work();
@@ -275,7 +285,7 @@ export function nodeDisk(): Disk {
       await guarded('mkdir', path, mkdir(path, { recursive: true }));
     },
     rename: (from, to) => guarded('rename', from, rename(from, to)),
-    remove: (path) => guarded('remove', path, rm(path, { recursive: true, force: true })),
+    remove: (path) => guarded('remove', path, removeNow(path)),
     setModifiedTime: (path, atMs) =>
       guarded('utimes', path, utimes(path, atMs / 1000, atMs / 1000)),
     async space(path): Promise<DiskSpace> {
