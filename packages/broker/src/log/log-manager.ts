@@ -51,6 +51,9 @@ export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly producerIdExpirationCheckIntervalMs?: number;
 }
 
+/** Default of producer.id.expiration.ms. */
+const PRODUCER_ID_EXPIRATION_MS = 86_400_000;
+
 type DirectoryFailureListener = (
   directory: string,
   logs: readonly PartitionLog[],
@@ -356,6 +359,9 @@ export class LogManager {
       start,
     });
     log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
+    const { environment, producerIdExpirationMs = PRODUCER_ID_EXPIRATION_MS } = this.#options;
+    // What went silent before the stop need not wait for the first chore to be forgotten.
+    log.expireProducers(environment.clock.wallTime(), producerIdExpirationMs);
     if (this.#twinOf(log) === undefined) this.#add(log);
     else this.#twins.push(log);
   }
@@ -492,7 +498,7 @@ export class LogManager {
     this.#chores.every(options.logStartCheckpointIntervalMs ?? 60_000, first, () =>
       this.#checkpointLogStarts(),
     );
-    const expirationMs = options.producerIdExpirationMs ?? 86_400_000;
+    const expirationMs = options.producerIdExpirationMs ?? PRODUCER_ID_EXPIRATION_MS;
     this.#chores.every(options.producerIdExpirationCheckIntervalMs ?? 600_000, first, () => {
       for (const log of this.#everyLog()) log.expireProducers(clock.wallTime(), expirationMs);
       return Promise.resolve();
