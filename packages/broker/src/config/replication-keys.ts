@@ -79,7 +79,7 @@ export const replicationKeys = defineConfig({
     type: 'int',
     default: 57_671_680,
     validate: atLeast(1024),
-    doc: 'Bytes of one answer to a consumer.',
+    doc: 'Bytes of one answer to a consumer; at most 8 MiB are given, or one batch.',
   },
   'max.incremental.fetch.session.cache.slots': {
     type: 'int',

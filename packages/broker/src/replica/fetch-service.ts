@@ -73,6 +73,13 @@ export interface FetchServiceOptions {
   ): { host: string; port: number; rack: string | null } | null;
 }
 
+/**
+ * The most in one answer but for a single batch that is larger, whatever was asked for. Consumers allow
+ * for 50 MB and ask for the next piece as soon as they have this one; an answer of that size holds more
+ * memory than the pool keeps, and what it then takes anew for every answer costs twice what reading does.
+ */
+export const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+
 export class FetchService {
   readonly #options: FetchServiceOptions;
 
@@ -161,7 +168,8 @@ export class FetchService {
     arriving: boolean,
   ): FetchRead | Promise<FetchRead> {
     const { room } = this.#options;
-    const maxBytes = Math.min(terms.maxBytes, Math.ceil(room.availableBytes / 2));
+    const roomBytes = Math.ceil(room.availableBytes / 2);
+    const maxBytes = Math.min(terms.maxBytes, ANSWER_BYTES_MAX, roomBytes);
     const read = readAll(targets, { ...terms, maxBytes }, replicas, arriving);
     if (!(read instanceof Promise)) return read;
     let wantedBytes = 0;
