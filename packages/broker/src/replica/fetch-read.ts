@@ -62,7 +62,7 @@ export interface FetchTerms {
   readonly anyReplica: boolean;
   /** The answer has room for the current leader (v12+). */
   readonly tellsLeader: boolean;
-  readonly requester: Pick<PeerPresence, 'isGone'>;
+  readonly requester: PeerPresence;
   /** Which follower is nearer to the requester than we, who lead; null: consumers read here. */
   readonly nearer: ((leader: PartitionLeader, fetchOffset: number) => number | null) | null;
 }

@@ -80,8 +80,26 @@ export interface FetchServiceOptions {
  */
 export const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Nobody waits for more than this: whole batches may leave half of an answer free. */
+const MIN_BYTES_MAX = ANSWER_BYTES_MAX / 2;
+
+/** What has been fetched, and by whom. */
+export interface FetchCounts {
+  /** Fetches that wait for more to read. */
+  readonly waiting: number;
+  readonly sessions: number;
+  readonly sessionPartitions: number;
+  readonly sessionEvictions: number;
+  /** Bytes of records, so far. */
+  readonly consumerBytes: number;
+  readonly followerBytes: number;
+}
+
 export class FetchService {
   readonly #options: FetchServiceOptions;
+  #waiting = 0;
+  #consumerBytes = 0;
+  #followerBytes = 0;
 
   constructor(options: FetchServiceOptions) {
     this.#options = options;
@@ -98,8 +116,11 @@ export class FetchService {
       return { errorCode: errorCodes[plan], sessionId: 0, responses: [], lent: [] };
     const { targets } = plan;
     const terms = this.#termsOf(request, version, requester);
+    const minBytes = Math.min(request.minBytes, MIN_BYTES_MAX);
     const asRead = (read: FetchRead): FetchAnswer => {
       const { sessionId, reads } = plan.conclude(read.reads);
+      if (terms.replicaId < 0) this.#consumerBytes += read.sizeBytes;
+      else this.#followerBytes += read.sizeBytes;
       return {
         errorCode: 0,
         sessionId,
@@ -118,14 +139,28 @@ export class FetchService {
       request.maxWaitMs <= 0 ||
       targets.length === 0 ||
       requester.presence.isGone ||
-      isWorthAnswering(read, request.minBytes);
+      isWorthAnswering(read, minBytes);
     const answerOrWait = (read: FetchRead): FetchAnswer | Promise<FetchAnswer> => {
       if (isEnough(read)) return answer(read);
       giveBack(lentFor(read));
-      return this.#wait(targets, terms, request, read, requester.presence).then(answer);
+      return this.#wait(targets, terms, { minBytes, maxWaitMs: request.maxWaitMs }, read).then(
+        answer,
+      );
     };
     const first = this.#read(targets, terms, replicas, true);
     return first instanceof Promise ? first.then(answerOrWait) : answerOrWait(first);
+  }
+
+  counts(): FetchCounts {
+    const { size, partitionCount, evictionCount } = this.#options.sessions;
+    return {
+      waiting: this.#waiting,
+      sessions: size,
+      sessionPartitions: partitionCount,
+      sessionEvictions: evictionCount,
+      consumerBytes: this.#consumerBytes,
+      followerBytes: this.#followerBytes,
+    };
   }
 
   #termsOf(
@@ -182,15 +217,15 @@ export class FetchService {
   #wait(
     targets: readonly FetchTarget[],
     terms: FetchTerms,
-    { minBytes, maxWaitMs }: FetchRequest,
+    { minBytes, maxWaitMs }: Pick<FetchRequest, 'minBytes' | 'maxWaitMs'>,
     first: FetchRead,
-    presence: PeerPresence,
   ): Promise<FetchRead> {
     const { replicas, wakeups, deadlines } = this.#options;
     const partitions = targets.map(({ topic, topicId, partition }) => {
       const replica = replicas.replicaFor(topic, topicId, partition);
       return typeof replica === 'string' ? null : replica;
     });
+    this.#waiting += 1;
     return new Promise((resolve, reject) => {
       let stopListening = (): void => undefined;
       const delayed = new DelayedFetch(
@@ -202,10 +237,12 @@ export class FetchService {
           readOne: (index) => readOne(targets[index] as FetchTarget, terms, replicas),
           read: () => this.#read(targets, terms, replicas, false),
           done: (read) => {
+            this.#waiting -= 1;
             stopListening();
             resolve(read);
           },
           failed: (error) => {
+            this.#waiting -= 1;
             stopListening();
             reject(error);
           },
@@ -214,8 +251,8 @@ export class FetchService {
         deadlines,
       );
       delayed.begin(maxWaitMs);
-      stopListening = presence.onLeaving(() =>
-        presence.isGone ? delayed.abandon() : delayed.hurry(),
+      stopListening = terms.requester.onLeaving(() =>
+        terms.requester.isGone ? delayed.abandon() : delayed.hurry(),
       );
     });
   }

@@ -30,6 +30,7 @@ import { DelayedProduce } from './delayed-produce.ts';
 import type { ReplicaLookup } from './fetch-read.ts';
 import {
   type FetchAnswer,
+  type FetchCounts,
   type FetchRequester,
   FetchService,
   type FetchServiceOptions,
@@ -252,6 +253,11 @@ export class ReplicaManager implements ReplicaLookup {
     }
     for (const _ of this.#lost.values()) counts.offline += 1;
     return counts;
+  }
+
+  /** What is fetched here. */
+  fetchCounts(): FetchCounts {
+    return this.#fetches.counts();
   }
 
   // Requests.

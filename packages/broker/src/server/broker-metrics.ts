@@ -2,6 +2,7 @@
  * What a broker counts: read off its parts when somebody asks for the page.
  */
 import { defineMetrics, type Metrics } from '@odradek/runtime';
+import type { FetchCounts } from '../replica/fetch-service.ts';
 
 export const brokerMetrics = defineMetrics({
   broker_connections: { kind: 'gauge', help: 'Connections of clients and brokers.' },
@@ -18,6 +19,15 @@ export const brokerMetrics = defineMetrics({
     kind: 'gauge',
     help: 'Partitions led here that have replicas out of sync.',
   },
+  broker_fetches_waiting: { kind: 'gauge', help: 'Fetches that wait for more to read.' },
+  broker_fetch_sessions: { kind: 'gauge', help: 'Incremental fetch sessions.' },
+  broker_fetch_session_partitions: { kind: 'gauge', help: 'Partitions of all fetch sessions.' },
+  broker_fetch_session_evictions_total: {
+    kind: 'counter',
+    help: 'Fetch sessions ended to make room for others.',
+  },
+  broker_consumer_bytes_total: { kind: 'counter', help: 'Bytes of records given to consumers.' },
+  broker_follower_bytes_total: { kind: 'counter', help: 'Bytes of records given to followers.' },
   broker_is_controller: { kind: 'gauge', help: '1 on the controller.' },
 });
 
@@ -35,6 +45,7 @@ export interface BrokerGauges {
   answerBytes(): number;
   logPendingBytes(): number;
   partitions(): PartitionCounts;
+  fetches(): FetchCounts;
   isController(): boolean;
 }
 
@@ -48,5 +59,11 @@ export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): vo
   meters.broker_partitions_followed.readFrom(() => gauges.partitions().followed);
   meters.broker_partitions_offline.readFrom(() => gauges.partitions().offline);
   meters.broker_partitions_under_replicated.readFrom(() => gauges.partitions().underReplicated);
+  meters.broker_fetches_waiting.readFrom(() => gauges.fetches().waiting);
+  meters.broker_fetch_sessions.readFrom(() => gauges.fetches().sessions);
+  meters.broker_fetch_session_partitions.readFrom(() => gauges.fetches().sessionPartitions);
+  meters.broker_fetch_session_evictions_total.readFrom(() => gauges.fetches().sessionEvictions);
+  meters.broker_consumer_bytes_total.readFrom(() => gauges.fetches().consumerBytes);
+  meters.broker_follower_bytes_total.readFrom(() => gauges.fetches().followerBytes);
   meters.broker_is_controller.readFrom(() => (gauges.isController() ? 1 : 0));
 }

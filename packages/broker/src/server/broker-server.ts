@@ -43,6 +43,14 @@ const ANSWER_GRACE_MS = 1_000;
 const LOG_CLOSE_TIMEOUT_MS = 300_000;
 
 const NO_PARTITIONS = { led: 0, followed: 0, offline: 0, underReplicated: 0 } as const;
+const NO_FETCHES = {
+  waiting: 0,
+  sessions: 0,
+  sessionPartitions: 0,
+  sessionEvictions: 0,
+  consumerBytes: 0,
+  followerBytes: 0,
+} as const;
 
 /** Every log directory has failed: nothing is left to serve. */
 export class NoLogDirectoryLeft extends OdradekError {
@@ -154,6 +162,7 @@ export class BrokerServer {
       answerBytes: () => this.#answers.usedBytes,
       logPendingBytes: () => this.#logs.orNull?.pendingBytes ?? 0,
       partitions: () => this.#data.orNull?.replicas.counts() ?? NO_PARTITIONS,
+      fetches: () => this.#data.orNull?.replicas.fetchCounts() ?? NO_FETCHES,
       isController: () => this.#plane.orNull?.isController ?? false,
     });
   }
