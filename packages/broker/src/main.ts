@@ -28,8 +28,10 @@ export interface StartOptions {
   readonly metrics?: Metrics;
   /** Measures how long the event loop keeps others waiting; not watched when not given. */
   readonly eventLoopDelay?: DelaySource;
-  /** Calls the start off while it waits for the coordination service. */
+  /** Calls the start off while it waits for the coordination service or loads logs. */
   readonly interrupted?: AbortSignal;
+  /** Files and connections that this process may have open; null when that is not known. */
+  readonly openFilesLimit?: number | null;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function startBroker(
 ): Promise<RunningBroker> {
   const log = environment.log.child('broker');
   const { metrics = new Metrics(), eventLoopDelay } = options;
-  const server = new BrokerServer({ ...environment, log }, config, options.interrupted);
+  const server = new BrokerServer({ ...environment, log }, config, options);
   server.declareMetrics(metrics);
   await server.start();
   const endWatch =

@@ -45,6 +45,8 @@ export interface CommandContext {
   readonly processes: Processes;
   /** Measures how long this process' event loop keeps others waiting. */
   readonly eventLoopDelay: () => DelaySource;
+  /** Files and connections that this process may have open; null when the system does not say. */
+  readonly openFilesLimit: () => number | null;
   /** Puts metrics on a page; null as host is all interfaces. */
   readonly serveMetrics: (
     metrics: Metrics,

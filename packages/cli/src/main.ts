@@ -6,7 +6,13 @@
 import { lookup } from 'node:dns/promises';
 import { homedir, hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { LOG_LEVELS, nodeEnvironment, nodeEventLoopDelay, serveMetrics } from '@odradek/runtime';
+import {
+  LOG_LEVELS,
+  nodeEnvironment,
+  nodeEventLoopDelay,
+  openFilesLimit,
+  serveMetrics,
+} from '@odradek/runtime';
 import type { CommandContext, Tool } from './context.ts';
 import { lazyLog } from './node/lazy-log.ts';
 import { nodeProcesses } from './node/processes.ts';
@@ -62,6 +68,7 @@ async function main(): Promise<number> {
     outputClosed: outputClosed.signal,
     processes: nodeProcesses,
     eventLoopDelay: nodeEventLoopDelay,
+    openFilesLimit,
     serveMetrics,
     upMs: () => process.uptime() * 1000,
     variables: process.env,

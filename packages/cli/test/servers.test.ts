@@ -46,6 +46,7 @@ class Recorder {
         },
       },
       eventLoopDelay: () => ({ percentileMs: () => 0, maxMs: () => 0, reset: () => undefined }),
+      openFilesLimit: () => null,
       serveMetrics: async (_metrics: Metrics, { port }) => ({ port, close: async () => undefined }),
       upMs: () => 0,
       variables,

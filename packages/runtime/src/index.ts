@@ -28,6 +28,7 @@ export { type NodeDelaySource, nodeEventLoopDelay } from './node/event-loop-dela
 export { describeHost, type HostFacts } from './node/host-facts.ts';
 export { serveHttp } from './node/http-server.ts';
 export { type MetricsPage, serveMetrics } from './node/metrics-page.ts';
+export { openFilesLimit } from './node/open-files-limit.ts';
 export { watchProcess } from './node/process-metrics.ts';
 export { poisonsReleasedMemory } from './node/released-memory.ts';
 export { stopRequested } from './node/signals.ts';

@@ -360,6 +360,12 @@ export const logKeys = defineConfig({
     dynamic: 'cluster-wide',
     doc: 'Kept for old files: one event loop does the periodic work.',
   },
+  'odradek.log.open.files.max': {
+    type: 'int',
+    default: null,
+    validate: atLeast(64),
+    doc: 'Files of logs that are open at once, all partitions together; unset: half of what the process may open, at most 10000.',
+  },
   'odradek.log.tail.cache.bytes': {
     type: 'long',
     default: 50_331_648,

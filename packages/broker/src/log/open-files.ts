@@ -8,6 +8,9 @@ import type { Disk, DiskFile } from '@odradek/runtime';
 /** Default for the files open at once; what comes above it waits for one that is not in use. */
 export const OPEN_FILES_MAX = 500;
 
+/** Files beyond the limit that are about to be closed; when closing falls behind, opening waits. */
+export const CLOSING_FILES_MAX = 16;
+
 interface OpenFile {
   readonly key: string;
   readonly opening: Promise<DiskFile>;
@@ -24,6 +27,8 @@ export class OpenFiles {
   readonly #open = new Map<string, OpenFile>();
   /** Uses that wait for a file to fall idle, in order. */
   readonly #waiting: (() => void)[] = [];
+  /** Files that left the table and are not closed yet. */
+  #leavingCount = 0;
 
   constructor(disk: Disk, limit: number = OPEN_FILES_MAX) {
     this.#disk = disk;
@@ -50,16 +55,20 @@ export class OpenFiles {
     operation: (file: DiskFile) => Promise<T>,
   ): Promise<T> {
     const key = mode === 'read' ? readKey(path) : path;
+    let waited = false;
     while (!this.#open.has(key) && !this.#makeRoom()) {
+      waited = true;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     const entry = this.#take(path, key, mode);
+    // Whoever waited may have found the file open meanwhile: the room is the next one's then.
+    if (waited) this.#wakeNext();
     try {
       return await operation(entry.file ?? (await entry.opening));
     } finally {
       entry.users -= 1;
-      if (entry.dropped) this.#closeUnused(entry);
-      if (entry.users === 0) this.#waiting.shift()?.();
+      if (entry.dropped) void this.#closeUnused(entry);
+      else if (entry.users === 0) this.#wakeNext();
     }
   }
 
@@ -67,7 +76,7 @@ export class OpenFiles {
   drop(path: string): void {
     for (const key of [path, readKey(path)]) {
       const entry = this.#open.get(key);
-      if (entry !== undefined) this.#drop(entry);
+      if (entry !== undefined) void this.#drop(entry);
     }
   }
 
@@ -75,11 +84,10 @@ export class OpenFiles {
   async close(): Promise<void> {
     const closing: Promise<void>[] = [];
     for (const entry of [...this.#open.values()]) {
-      this.#open.delete(entry.key);
-      entry.dropped = true;
-      if (entry.users === 0) closing.push(entry.opening.then((file) => file.close()));
+      const closed = this.#drop(entry);
+      if (entry.users === 0) closing.push(closed);
     }
-    await Promise.allSettled(closing);
+    await Promise.all(closing);
   }
 
   #take(path: string, key: string, mode: 'read' | 'write'): OpenFile {
@@ -110,25 +118,37 @@ export class OpenFiles {
 
   /** Sees to it that one more file may be opened. @returns false when all that are open are in use */
   #makeRoom(): boolean {
+    if (this.#open.size + this.#leavingCount >= this.#limit + CLOSING_FILES_MAX) return false;
     if (this.#open.size < this.#limit) return true;
     for (const entry of this.#open.values()) {
       if (entry.users > 0) continue;
-      this.#drop(entry);
+      void this.#drop(entry);
       return true;
     }
     return false;
   }
 
-  #drop(entry: OpenFile): void {
+  /** Takes a file out of the table. Resolves when it is closed, or at once if that is left to its last user. */
+  #drop(entry: OpenFile): Promise<void> {
     this.#open.delete(entry.key);
     entry.dropped = true;
-    this.#closeUnused(entry);
+    this.#leavingCount += 1;
+    return this.#closeUnused(entry);
   }
 
-  #closeUnused(entry: OpenFile): void {
+  async #closeUnused(entry: OpenFile): Promise<void> {
     if (entry.users > 0) return;
-    // A descriptor that fails to close has nothing unsaved: what must last is synced before.
-    entry.opening.then((file) => file.close()).catch(() => undefined);
+    try {
+      await (entry.file ?? (await entry.opening)).close();
+    } catch {
+      // A descriptor that fails to close has nothing unsaved: what must last is synced before.
+    }
+    this.#leavingCount -= 1;
+    this.#wakeNext();
+  }
+
+  #wakeNext(): void {
+    this.#waiting.shift()?.();
   }
 }
 

@@ -2,6 +2,7 @@
  * What a broker counts: read off its parts when somebody asks for the page.
  */
 import { defineMetrics, type Metrics } from '@odradek/runtime';
+import type { DirectoryProgress } from '../log/load-progress.ts';
 import type { FetchCounts } from '../replica/fetch-service.ts';
 
 export const brokerMetrics = defineMetrics({
@@ -12,6 +13,16 @@ export const brokerMetrics = defineMetrics({
     help: 'Bytes of answers that their readers have not taken.',
   },
   broker_log_pending_bytes: { kind: 'gauge', help: 'Appended bytes the system has not taken.' },
+  broker_logs_left_to_load: {
+    kind: 'gauge',
+    labels: ['directory'],
+    help: 'Logs that a start has still to load (remainingLogsToRecover).',
+  },
+  broker_segments_left_to_recover: {
+    kind: 'gauge',
+    labels: ['directory'],
+    help: 'Segments still to be read through in logs that are being recovered (remainingSegmentsToRecover).',
+  },
   broker_partitions_led: { kind: 'gauge', help: 'Partitions this broker leads.' },
   broker_partitions_followed: { kind: 'gauge', help: 'Partitions this broker follows.' },
   broker_partitions_offline: { kind: 'gauge', help: 'Replicas whose log directory failed.' },
@@ -47,6 +58,8 @@ export interface BrokerGauges {
   partitions(): PartitionCounts;
   fetches(): FetchCounts;
   isController(): boolean;
+  /** One for each data directory. */
+  readonly loading: readonly Readonly<DirectoryProgress>[];
 }
 
 export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): void {
@@ -55,6 +68,12 @@ export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): vo
   meters.broker_request_bytes.readFrom(() => gauges.requestBytes());
   meters.broker_answer_bytes.readFrom(() => gauges.answerBytes());
   meters.broker_log_pending_bytes.readFrom(() => gauges.logPendingBytes());
+  for (const progress of gauges.loading) {
+    meters.broker_logs_left_to_load.of(progress.directory).readFrom(() => progress.logsLeft);
+    meters.broker_segments_left_to_recover
+      .of(progress.directory)
+      .readFrom(() => progress.segmentsLeft);
+  }
   meters.broker_partitions_led.readFrom(() => gauges.partitions().led);
   meters.broker_partitions_followed.readFrom(() => gauges.partitions().followed);
   meters.broker_partitions_offline.readFrom(() => gauges.partitions().offline);

@@ -8,6 +8,7 @@
  * the controller is asked to move the leaders away. The session is closed last, since with it the
  * broker's registration goes.
  */
+import path from 'node:path';
 import type { CoordinatorSession } from '@odradek/client';
 import { crc32cImplementation, zstdReady } from '@odradek/protocol';
 import {
@@ -24,6 +25,7 @@ import { apiVersionsHandler } from '../api/api-versions.ts';
 import { ApiRegistry } from '../api/registry.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { ControlPlane } from '../controller/control-plane.ts';
+import { LoadProgress } from '../log/load-progress.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { recordedBrokerId } from '../log/meta-properties.ts';
 import { awaitMetadata } from '../metadata/await-metadata.ts';
@@ -34,6 +36,7 @@ import { groupSettings, logSettings, networkSettings } from './broker-settings.t
 import { openCoordinatorSession } from './coordinator-link.ts';
 import { type DataPlane, dataPlane } from './data-plane.ts';
 import { type GroupModule, groupModule } from './group-module.ts';
+import { openLogFilesMax } from './open-files.ts';
 
 /** How long a broker waits for the controller's first word before it calls itself ready anyway. */
 const ACQUAINTED_MS = 10_000;
@@ -84,10 +87,19 @@ class Slot<Part> {
   }
 }
 
+export interface ServerOptions {
+  /** Calls the start off while it waits for the coordination service or loads logs. */
+  readonly interrupted?: AbortSignal | undefined;
+  /** Files and connections that the process may have open; null when that is not known. */
+  readonly openFilesLimit?: number | null | undefined;
+}
+
 export class BrokerServer {
   readonly #environment: Environment;
   readonly #config: BrokerConfig;
   readonly #interrupted: AbortSignal | undefined;
+  readonly #openLogFilesMax: number;
+  readonly #loading = new LoadProgress();
   readonly #lifecycle: Lifecycle;
   readonly #registry = new ApiRegistry();
   readonly #requests: ByteBudget;
@@ -105,10 +117,19 @@ export class BrokerServer {
   #fail: (error: OdradekError) => void = () => {};
 
   /** @throws ConfigError for settings that cannot be served */
-  constructor(environment: Environment, config: BrokerConfig, interrupted?: AbortSignal) {
+  constructor(
+    environment: Environment,
+    config: BrokerConfig,
+    { interrupted, openFilesLimit = null }: ServerOptions = {},
+  ) {
     this.#environment = environment;
     this.#config = config;
     this.#interrupted = interrupted;
+    this.#openLogFilesMax = openLogFilesMax(
+      config.values['odradek.log.open.files.max'],
+      openFilesLimit,
+      environment.log,
+    );
     this.#lifecycle = new Lifecycle(environment, environment.log);
     this.#network = networkSettings(config);
     this.#requests = new ByteBudget(
@@ -164,6 +185,9 @@ export class BrokerServer {
       partitions: () => this.#data.orNull?.replicas.counts() ?? NO_PARTITIONS,
       fetches: () => this.#data.orNull?.replicas.fetchCounts() ?? NO_FETCHES,
       isController: () => this.#plane.orNull?.isController ?? false,
+      loading: this.#config.logDirectories.map((directory) =>
+        this.#loading.of(path.resolve(directory)),
+      ),
     });
   }
 
@@ -241,6 +265,9 @@ export class BrokerServer {
             logConfigOf: (topic) => plane.logConfigOf(topic),
             environment: this.#environment,
             buffers: this.#buffers,
+            openFilesLimit: this.#openLogFilesMax,
+            progress: this.#loading,
+            interrupted: this.#interrupted,
           }),
         );
         plane.onTopicConfig((topic, config) => logs.reconfigure(topic, config));

@@ -81,6 +81,7 @@ export const kafkaServerStart = starter(
     try {
       const running = await startBroker(environment, config, {
         interrupted,
+        openFilesLimit: context.openFilesLimit(),
         metrics,
         eventLoopDelay,
       });

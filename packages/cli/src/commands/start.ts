@@ -131,6 +131,7 @@ async function startCluster(layout: Layout, context: CommandContext): Promise<nu
       await Promise.all(running.map((coordinator) => coordinator.stop()));
     },
   };
+  const openFiles = context.openFilesLimit();
   const brokers = {
     name: 'brokers',
     start: async () => {
@@ -142,6 +143,7 @@ async function startCluster(layout: Layout, context: CommandContext): Promise<nu
           });
           const broker = await startBroker(environment, config, {
             interrupted,
+            openFilesLimit: openFiles === null ? null : Math.floor(openFiles / ids.length),
             // One loop serves them all, so one broker watches it.
             ...(id === 0 && { eventLoopDelay: context.eventLoopDelay() }),
           });

@@ -85,6 +85,7 @@ export async function run(
     outputClosed: never,
     processes: { list: async () => [], signal: () => {}, startDetached: async () => 1 },
     eventLoopDelay: () => ({ percentileMs: () => 0, maxMs: () => 0, reset: () => undefined }),
+    openFilesLimit: () => null,
     serveMetrics: async (_metrics, { port }) => ({ port, close: async () => undefined }),
     upMs: () => 0,
     variables,
