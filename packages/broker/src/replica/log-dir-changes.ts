@@ -23,6 +23,8 @@ export interface LogDirChangesOptions {
   readonly logs: LogManager;
   readonly partitions: Pick<PartitionSet, 'get' | 'isLost'>;
   readonly mover: LogDirMover;
+  /** The cluster has this partition, whoever holds it. */
+  isKnown(topic: string, index: number): boolean;
   readonly log: Log;
 }
 
@@ -35,7 +37,8 @@ export class LogDirChanges implements Moves {
 
   /**
    * Has one replica moved, or a move that is under way ended by naming the directory it is in.
-   * @returns REPLICA_NOT_AVAILABLE for one that is not here: it will be made in that directory
+   * @returns REPLICA_NOT_AVAILABLE, or UNKNOWN_TOPIC_OR_PARTITION if nobody knows it, for one that is
+   *   not here: it will be made in that directory
    */
   async place(wish: DirectoryWish): Promise<KafkaErrorName> {
     try {
@@ -56,7 +59,8 @@ export class LogDirChanges implements Moves {
     const partition = partitions.get(topic, index);
     if (partition === undefined) {
       logs.prefer(topic, index, directory);
-      return 'REPLICA_NOT_AVAILABLE';
+      const { isKnown } = this.#options;
+      return isKnown(topic, index) ? 'REPLICA_NOT_AVAILABLE' : 'UNKNOWN_TOPIC_OR_PARTITION';
     }
     if (partition.isOffline) return 'KAFKA_STORAGE_ERROR';
     const copy = logs.futures.get(topic, index);

@@ -161,7 +161,13 @@ export class ReplicaManager implements ReplicaLookup {
       bytesPerSecond: () => options.moveBytesPerSecond(),
       backoffMs: settings.fetchBackoffMs,
     });
-    this.#moves = new LogDirChanges({ logs, partitions, mover: this.#mover, log });
+    this.#moves = new LogDirChanges({
+      logs,
+      partitions,
+      mover: this.#mover,
+      isKnown: (topic, index) => metadata.topic(topic)?.partitions.has(index) ?? false,
+      log,
+    });
     this.#control = new ControlRequests({
       brokerId,
       partitions,

@@ -12,7 +12,7 @@ import { describeConfigs } from './configs-host.ts';
 import { deleteRecords } from './deletions-host.ts';
 import { failureOf, firstRetriable } from './failures.ts';
 import { deleteGroups, describeGroups, groupOffsets, listGroups } from './groups-host.ts';
-import { describeLogDirs } from './log-dirs-host.ts';
+import { alterReplicaLogDirs, describeLogDirs } from './log-dirs-host.ts';
 import { listOffsets } from './offsets-host.ts';
 import type {
   Admin,
@@ -24,9 +24,11 @@ import type {
   GroupDescription,
   GroupListing,
   ListedOffset,
+  MovedReplica,
   NewTopic,
   OffsetSpec,
   Outcome,
+  ReplicaPlace,
   ResourceConfigs,
   TopicDescription,
   TopicListing,
@@ -175,6 +177,10 @@ export class KafkaAdmin implements Admin {
 
   describeLogDirs(brokerIds: readonly number[]): Promise<readonly BrokerLogDirs[]> {
     return describeLogDirs(this.#cluster, brokerIds);
+  }
+
+  alterReplicaLogDirs(places: readonly ReplicaPlace[]): Promise<readonly MovedReplica[]> {
+    return alterReplicaLogDirs(this.#cluster, places);
   }
 
   listGroups(): Promise<readonly GroupListing[]> {

@@ -1,9 +1,12 @@
-/** DescribeLogDirs: what lies in the log directories of each broker that is asked. */
-import { apis, type DescribeLogDirsResponse } from '@odradek/protocol';
+/**
+ * Log directories of brokers: what lies in each (DescribeLogDirs), and having a replica moved from one
+ * to another (AlterReplicaLogDirs). Both are asked of the broker concerned.
+ */
+import { apis, type DescribeLogDirsResponse, errorCodes } from '@odradek/protocol';
 import type { Cluster } from '../cluster/cluster-host.ts';
 import { comparePartitions } from '../topic-partition.ts';
 import { failureOf } from './failures.ts';
-import type { BrokerLogDirs, LogDirDescription } from './types.ts';
+import type { BrokerLogDirs, LogDirDescription, MovedReplica, ReplicaPlace } from './types.ts';
 
 const UNKNOWN_BYTES = -1;
 
@@ -23,6 +26,45 @@ export async function describeLogDirs(
       return { brokerId: id, logDirs: results.map(descriptionOf) };
     }),
   );
+}
+
+/** In the order of the places. @throws KafkaError when a broker cannot be asked */
+export async function alterReplicaLogDirs(
+  cluster: Cluster,
+  places: readonly ReplicaPlace[],
+): Promise<readonly MovedReplica[]> {
+  const brokerIds = [...new Set(places.map(({ brokerId }) => brokerId))];
+  const codes = new Map<string, number>();
+  const keyOf = (id: number, topic: string, partition: number) => `${id} ${topic}-${partition}`;
+  await Promise.all(
+    brokerIds.map(async (id) => {
+      const { results } = await cluster.call({
+        target: { kind: 'broker', id },
+        api: apis.alterReplicaLogDirs,
+        body: () => ({ dirs: wireDirs(places.filter(({ brokerId }) => brokerId === id)) }),
+      });
+      for (const { topicName, partitions } of results)
+        for (const { partitionIndex, errorCode } of partitions)
+          codes.set(keyOf(id, topicName, partitionIndex), errorCode);
+    }),
+  );
+  return places.map(({ brokerId, topic, partition, path }) => {
+    const code = codes.get(keyOf(brokerId, topic, partition)) ?? errorCodes.UNKNOWN_SERVER_ERROR;
+    return { brokerId, topic, partition, path, error: failureOf(code, path) };
+  });
+}
+
+function wireDirs(places: readonly ReplicaPlace[]) {
+  const dirs = new Map<string, Map<string, number[]>>();
+  for (const { path, topic, partition } of places) {
+    const topics = dirs.get(path) ?? new Map<string, number[]>();
+    dirs.set(path, topics);
+    topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  }
+  return [...dirs].map(([path, topics]) => ({
+    path,
+    topics: [...topics].map(([name, partitions]) => ({ name, partitions })),
+  }));
 }
 
 function descriptionOf(dir: DescribeLogDirsResponse['results'][number]): LogDirDescription {

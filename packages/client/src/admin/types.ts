@@ -140,6 +140,18 @@ export interface BrokerLogDirs {
   readonly logDirs: readonly LogDirDescription[];
 }
 
+/** Where the replica of a partition on a broker is to lie. */
+export interface ReplicaPlace extends TopicPartition {
+  readonly brokerId: number;
+  /** One of the broker's log.dirs, as an absolute path. */
+  readonly path: string;
+}
+
+/** What became of the wish for a place; `error` null: the replica is there, or on its way. */
+export interface MovedReplica extends ReplicaPlace {
+  readonly error: KafkaError | null;
+}
+
 export interface GroupListing {
   readonly groupId: string;
   readonly protocolType: string;
@@ -213,6 +225,14 @@ export interface Admin {
   ): Promise<readonly DeletedRecords[]>;
   /** In the order of the ids. @throws KafkaError when a broker cannot be asked */
   describeLogDirs(brokerIds: readonly number[]): Promise<readonly BrokerLogDirs[]>;
+  /**
+   * Has brokers move replicas between their log directories; resolves when the moves have begun.
+   * `describeLogDirs` tells how they get on: a replica on its way is there twice, the second time as
+   * `isFuture`. Naming the directory that a replica is in ends its move. In the order of the places;
+   * REPLICA_NOT_AVAILABLE for a replica that the broker does not hold yet: it will be made there.
+   * @throws KafkaError when a broker cannot be asked
+   */
+  alterReplicaLogDirs(places: readonly ReplicaPlace[]): Promise<readonly MovedReplica[]>;
   listGroups(): Promise<readonly GroupListing[]>;
   describeGroups(groupIds: readonly string[]): Promise<readonly GroupDescription[]>;
   deleteGroups(groupIds: readonly string[]): Promise<readonly Outcome[]>;

@@ -347,6 +347,49 @@ test('log directories are told by each broker itself', async () => {
   ]);
 });
 
+test('replicas are moved between directories by the broker that holds them', async () => {
+  const asked = new Map<number, unknown>();
+  for (const id of [0, 1])
+    at(id).on(apis.alterReplicaLogDirs, ({ dirs }) => {
+      asked.set(id, dirs);
+      const partitions = dirs.flatMap(({ topics }) => topics.flatMap((topic) => topic.partitions));
+      const errorCode = id === 0 ? 0 : errorCodes.LOG_DIR_NOT_FOUND;
+      return {
+        throttleTimeMs: 0,
+        results: [
+          {
+            topicName: 't',
+            partitions: partitions.map((partitionIndex) => ({ partitionIndex, errorCode })),
+          },
+        ],
+      };
+    });
+  const place = (brokerId: number, partition: number, path: string) => ({
+    brokerId,
+    topic: 't',
+    partition,
+    path,
+  });
+  const moved = await kafka
+    .admin()
+    .alterReplicaLogDirs([
+      place(1, 0, '/x'),
+      place(0, 0, '/a'),
+      place(0, 2, '/b'),
+      place(0, 1, '/a'),
+    ]);
+  expect(moved).toMatchObject([
+    { brokerId: 1, path: '/x', error: { code: 'LOG_DIR_NOT_FOUND' } },
+    { brokerId: 0, partition: 0, error: null },
+    { brokerId: 0, partition: 2, path: '/b', error: null },
+    { brokerId: 0, partition: 1, error: null },
+  ]);
+  expect(asked.get(0)).toEqual([
+    { path: '/a', topics: [{ name: 't', partitions: [0, 1] }] },
+    { path: '/b', topics: [{ name: 't', partitions: [2] }] },
+  ]);
+});
+
 describe('groups', () => {
   test('are listed at every broker and described at their coordinator', async () => {
     for (const id of [0, 1])
