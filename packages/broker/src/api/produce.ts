@@ -23,8 +23,9 @@ import {
   RECORD_BATCH_OVERHEAD,
 } from '@odradek/protocol';
 import { OdradekError } from '@odradek/runtime';
-import type { AppendOrigin } from '../log/log-types.ts';
+import type { AppendOrigin, AppendResult } from '../log/log-types.ts';
 import { RecordsRefused } from '../log/record-rules.ts';
+import { onlyBatch } from '../log/validate.ts';
 import { DelayedProduce, type ProduceSlot } from '../replica/delayed-produce.ts';
 import type { Partition } from '../replica/partition.ts';
 import type { ReplicaManager } from '../replica/replica-manager.ts';
@@ -66,6 +67,15 @@ const ZSTD = 4;
 const CODEC_MASK = 7;
 const ATTRIBUTES_AT = 21;
 
+/** With these errors Kafka tells no log start. */
+const TELLS_NO_START: ReadonlySet<KafkaErrorName> = new Set([
+  'CORRUPT_MESSAGE',
+  'KAFKA_STORAGE_ERROR',
+  'MESSAGE_TOO_LARGE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'RECORD_LIST_TOO_LARGE',
+]);
+
 /** The answer for one partition while it is in the making. */
 class Slot implements ProduceSlot {
   readonly index: number;
@@ -96,6 +106,13 @@ class OldSlot extends Slot {
   }
 }
 
+/** The answer's partitions, filled in as they come to an end. */
+type Responses = readonly {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitionResponses: readonly Slot[];
+}[];
+
 /** One produce request in the making of its answer. */
 class ProduceCall {
   readonly #dependencies: ProduceDependencies;
@@ -103,6 +120,8 @@ class ProduceCall {
   readonly #context: RequestContext;
   readonly #origin: AppendOrigin;
   #firstError: KafkaErrorName | null = null;
+  /** Settles when the last batch that was not appended at once has been; null: all were. Never rejects. */
+  #late: Promise<unknown> | null = null;
 
   constructor(dependencies: ProduceDependencies, request: ProduceRequest, context: RequestContext) {
     this.#dependencies = dependencies;
@@ -111,38 +130,79 @@ class ProduceCall {
     this.#origin = context.apiVersion >= BATCHES_SINCE ? 'client' : 'old-client';
   }
 
-  run(): ProduceAnswer | null | Promise<ProduceAnswer> {
+  run(): ProduceAnswer | null | Promise<ProduceAnswer | null> {
     const { acks } = this.#request;
-    if (acks === 0) return this.#runUnanswered();
-    if (acks !== 1 && acks !== -1) return this.#refuseAll('INVALID_REQUIRED_ACKS');
-    return answerWhenSafe(this.#dependencies.replicas, acks, this.#request.timeoutMs, (delayed) =>
-      this.#appendAll(acks, delayed),
-    );
+    if (acks !== 0 && acks !== 1 && acks !== -1)
+      return this.#refuseAll('INVALID_REQUIRED_ACKS', `acks=${acks}`);
+    if (this.#request.transactionalId === null && this.#hasTransactions()) {
+      this.#firstError = 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+      return acks === 0
+        ? this.#silence()
+        : this.#refuseAll(this.#firstError, 'a transactional batch without a transactional id');
+    }
+    return acks === 0 ? this.#runUnanswered() : this.#runAnswered(acks);
   }
 
-  #runUnanswered(): null {
+  #runUnanswered(): null | Promise<null> {
     this.#appendAll(0, null);
+    return this.#late === null ? this.#silence() : this.#late.then(() => this.#silence());
+  }
+
+  #silence(): null {
     if (this.#firstError !== null)
       throw new KafkaError(this.#firstError, 'with acks=0 only a closed connection tells');
     return null;
   }
 
-  #refuseAll(error: KafkaErrorName): ProduceAnswer {
+  /** Appends at once; the answer is there at once when nothing is left to wait for. */
+  #runAnswered(acks: -1 | 1): ProduceAnswer | Promise<ProduceAnswer> {
+    const { deadlines } = this.#dependencies.replicas;
+    let isDone = false;
+    let resolve: (() => void) | null = null;
+    const delayed = new DelayedProduce(acks, () => {
+      isDone = true;
+      resolve?.();
+    });
+    const responses = this.#appendAll(acks, delayed);
+    const begin = (): void => delayed.begin(deadlines, this.#request.timeoutMs);
+    if (this.#late === null) begin();
+    else void this.#late.then(begin); // The time runs from when all is appended.
+    if (isDone) return this.#answer(responses);
+    return new Promise((fulfil) => {
+      resolve = () => fulfil(this.#answer(responses));
+    });
+  }
+
+  /** Asked before anything is appended, since all of the request is refused then. */
+  #hasTransactions(): boolean {
+    if (this.#origin !== 'client') return false;
+    for (const { partitionData } of this.#request.topicData)
+      for (const { records } of partitionData)
+        if (
+          records !== null &&
+          records.length >= RECORD_BATCH_OVERHEAD &&
+          isTransactional(records, 0)
+        )
+          return true;
+    return false;
+  }
+
+  #refuseAll(error: KafkaErrorName, detail: string): ProduceAnswer {
     return {
       responses: this.#request.topicData.map(({ name, topicId, partitionData }) => ({
         name,
         topicId,
         partitionResponses: partitionData.map(({ index }) => {
           const slot = new Slot(index);
-          slot.failed(error);
+          slot.failed(error, detail);
           return slot;
         }),
       })),
     };
   }
 
-  #appendAll(acks: -1 | 0 | 1, delayed: DelayedProduce | null): ProduceAnswer {
-    const responses = this.#request.topicData.map((data) => {
+  #appendAll(acks: -1 | 0 | 1, delayed: DelayedProduce | null): Responses {
+    return this.#request.topicData.map((data) => {
       const { name, topicId, partitionData } = data;
       const topic = this.#nameOf(data);
       return {
@@ -153,6 +213,9 @@ class ProduceCall {
         ),
       };
     });
+  }
+
+  #answer(responses: Responses): ProduceAnswer {
     return { responses, ...this.#endpoints(responses) };
   }
 
@@ -172,6 +235,7 @@ class ProduceCall {
     const isOld = this.#context.apiVersion < STORAGE_ERROR_SINCE;
     const slot = isOld ? new OldSlot(index) : new Slot(index);
     const partition = this.#dependencies.replicas.replicaFor(topic, topicId, index);
+    let isForLog = false;
     try {
       if (topic === null) throw new KafkaError('UNKNOWN_TOPIC_ID');
       // A topic that was made anew: what is meant is another one than the one that lies here.
@@ -179,15 +243,42 @@ class ProduceCall {
       if (typeof partition === 'string') throw new KafkaError(partition);
       this.#checkTopic(topic);
       const batch = this.#checkBatch(records);
+      isForLog = true;
       const result = partition.append(batch, acks, this.#origin);
-      slot.baseOffset = result.firstOffset;
-      slot.logAppendTimeMs = result.logAppendTimeMs;
-      slot.logStartOffset = result.logStartOffset;
-      delayed?.expect(partition, result.lastOffset + 1, slot);
+      if (result instanceof Promise) this.#appendLater(slot, topic, partition, result, delayed);
+      else this.#appended(slot, partition, result, delayed);
     } catch (error) {
-      this.#refuse(slot, error, topic, typeof partition === 'string' ? null : partition);
+      const held = typeof partition === 'string' ? null : partition;
+      this.#refuse(slot, error, topic, held, isForLog);
     }
     return slot;
+  }
+
+  #appended(
+    slot: Slot,
+    partition: Partition,
+    { firstOffset, lastOffset, logAppendTimeMs, logStartOffset }: AppendResult,
+    delayed: DelayedProduce | null,
+  ): void {
+    slot.baseOffset = firstOffset;
+    slot.logAppendTimeMs = logAppendTimeMs;
+    slot.logStartOffset = logStartOffset;
+    delayed?.expect(partition, lastOffset + 1, slot);
+  }
+
+  /** The batch is in a worker, or waits behind one that is. */
+  #appendLater(
+    slot: Slot,
+    topic: string,
+    partition: Partition,
+    result: Promise<AppendResult>,
+    delayed: DelayedProduce | null,
+  ): void {
+    const settled = result.then(
+      (appended) => this.#appended(slot, partition, appended, delayed),
+      (error: unknown) => this.#refuse(slot, error, topic, partition, true),
+    );
+    this.#late = this.#late === null ? settled : Promise.all([this.#late, settled]);
   }
 
   #checkTopic(topic: string): void {
@@ -197,22 +288,30 @@ class ProduceCall {
 
   /** What depends on the request; the log checks what depends on the batch alone. */
   #checkBatch(records: Buffer | null): Buffer {
-    if (records === null || (records.length === 0 && this.#origin === 'client'))
-      throw new KafkaError('INVALID_RECORD', 'one batch per partition is needed');
-    if (records.length < RECORD_BATCH_OVERHEAD) return records;
-    if (this.#origin === 'old-client' && magic(records, 0) !== 2) return records;
-    const codec = records.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
+    if (records === null) throw new KafkaError('INVALID_RECORD', 'no records for the partition');
+    const batch = this.#origin === 'client' ? onlyBatch(records) : records;
+    if (batch.length < RECORD_BATCH_OVERHEAD || magic(batch, 0) !== 2) return batch;
+    const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
     if (codec === ZSTD && this.#context.apiVersion < ZSTD_SINCE)
       throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs Produce 7');
-    if (isTransactional(records, 0))
+    if (isTransactional(batch, 0))
       throw new KafkaError('INVALID_TXN_STATE', 'no transaction of this producer is known');
-    return records;
+    return batch;
   }
 
-  #refuse(slot: Slot, error: unknown, topic: string | null, partition: Partition | null): void {
+  /** @param isForLog what depends on the request alone was right */
+  #refuse(
+    slot: Slot,
+    error: unknown,
+    topic: string | null,
+    partition: Partition | null,
+    isForLog: boolean,
+  ): void {
     const code = codeOf(error);
     this.#firstError ??= code;
     slot.failed(code, error instanceof Error ? error.message : null);
+    if (isForLog && partition !== null && !TELLS_NO_START.has(code))
+      slot.logStartOffset = partition.log.logStartOffset;
     if (error instanceof RecordsRefused)
       slot.recordErrors = error.recordErrors.map(({ batchIndex, message }) => ({
         batchIndex,
@@ -239,27 +338,6 @@ class ProduceCall {
       }
     return nodes.size === 0 ? {} : { nodeEndpoints: [...nodes.values()] };
   }
-}
-
-/** Appends at once; the answer is there at once when nothing is left to wait for. */
-function answerWhenSafe(
-  replicas: ReplicaManager,
-  acks: -1 | 1,
-  timeoutMs: number,
-  append: (delayed: DelayedProduce) => ProduceAnswer,
-): ProduceAnswer | Promise<ProduceAnswer> {
-  let isDone = false;
-  let resolve: (() => void) | null = null;
-  const delayed = new DelayedProduce(acks, () => {
-    isDone = true;
-    resolve?.();
-  });
-  const answer = append(delayed);
-  delayed.begin(replicas.deadlines, timeoutMs);
-  if (isDone) return answer;
-  return new Promise((fulfil) => {
-    resolve = () => fulfil(answer);
-  });
 }
 
 /** A failure of the disk is the broker's, and retriable; a bug of ours is thrown on. */

@@ -168,6 +168,8 @@ export function logConfigOf(values: TopicValues): LogConfig {
     flushIntervalMs: values['flush.ms'],
     fileDeleteDelayMs: values['file.delete.delay.ms'],
     compressionType: values['compression.type'],
+    compressionGzipLevel: values['compression.gzip.level'],
+    compressionZstdLevel: values['compression.zstd.level'],
     messageDownconversionEnable: values['message.downconversion.enable'],
     preallocate: values.preallocate,
   };

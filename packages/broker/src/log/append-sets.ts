@@ -3,13 +3,19 @@
  * which checks and assigns, and the follower's way, which checks and takes over. Neither changes
  * the log; partition-log.ts does, with what comes out here.
  */
-import { KafkaError, setBaseOffset, setPartitionLeaderEpoch } from '@odradek/protocol';
-import type { ProducerBatch } from '../core/producer-state/producer-entry.ts';
+import {
+  KafkaError,
+  setBaseOffset,
+  setLogAppendTime,
+  setPartitionLeaderEpoch,
+} from '@odradek/protocol';
+import type { ProducerBatch, RememberedBatch } from '../core/producer-state/producer-entry.ts';
+import type { Pace } from './at-once.ts';
 import { type BatchFacts, factsOf, producerBatchOf } from './batches.ts';
 import type { LogConfig } from './log-config.ts';
-import { type AppendOrigin, UnexpectedAppendOffset } from './log-types.ts';
+import { type AppendOrigin, type AppendResult, UnexpectedAppendOffset } from './log-types.ts';
 import { soundBatch } from './scan.ts';
-import { type ValidBatch, validateClientBatch } from './validate.ts';
+import { validateClientBatch } from './validate.ts';
 import { validateMessageSet } from './validate-message-set.ts';
 
 /** Batches that are ready to go into the log, all of them or none. */
@@ -26,25 +32,49 @@ export interface AppendSet {
   readonly offsetOfMaxTimestamp: number;
 }
 
-export interface LeaderAppend {
-  readonly nextOffset: number;
-  readonly leaderEpoch: number;
+/** What somebody wants appended is judged by this. */
+export interface Judgement {
   readonly origin: AppendOrigin;
   readonly config: LogConfig;
   readonly wallTimeMs: number;
 }
 
 /**
- * Checks what a leader is to append and gives it offsets and epoch, in place.
- * @throws KafkaError as validateClientBatch does, and RECORD_LIST_TOO_LARGE
+ * Checks what a leader is to append, and makes batches of it that want nothing but offsets.
+ * @returns null when there is too much to do `at-once`
+ * @throws KafkaError as validateClientBatch does
  */
-export function leaderSet(records: Buffer, append: LeaderAppend): AppendSet {
-  const { config, leaderEpoch } = append;
-  const { bytes, logAppendTimeMs } = validated(records, append);
+export function validBatches(records: Buffer, judgement: Judgement, pace: 'patient'): Buffer;
+export function validBatches(records: Buffer, judgement: Judgement, pace: Pace): Buffer | null;
+export function validBatches(
+  records: Buffer,
+  { origin, config, wallTimeMs }: Judgement,
+  pace: Pace,
+): Buffer | null {
+  if (origin === 'client') return validateClientBatch(records, config, wallTimeMs, pace);
+  if (origin === 'old-client') return validateMessageSet(records, config, wallTimeMs, pace);
+  return records;
+}
+
+export interface LeaderAppend extends Judgement {
+  readonly nextOffset: number;
+  readonly leaderEpoch: number;
+}
+
+/**
+ * Gives valid batches their offsets, the epoch and, where the topic asks for it, the time, in place.
+ * @throws KafkaError RECORD_LIST_TOO_LARGE
+ */
+export function leaderSet(bytes: Buffer, append: LeaderAppend): AppendSet {
+  const { config, leaderEpoch, wallTimeMs, origin } = append;
   if (bytes.length > config.segmentBytes) {
     const detail = `${bytes.length} bytes, segment.bytes is ${config.segmentBytes}`;
     throw new KafkaError('RECORD_LIST_TOO_LARGE', detail);
   }
+  const isStamped =
+    config.messageTimestampType === 'LogAppendTime' && origin !== 'coordinator' && bytes.length > 0;
+  if (isStamped) setLogAppendTime(bytes, 0, wallTimeMs); // Clients' batches come one by one.
+  const logAppendTimeMs = isStamped ? wallTimeMs : -1;
   const batches: BatchFacts[] = [];
   const producers: ProducerBatch[] = [];
   let offset = append.nextOffset;
@@ -61,10 +91,22 @@ export function leaderSet(records: Buffer, append: LeaderAppend): AppendSet {
   return { bytes, batches, producers, logAppendTimeMs, ...summary(batches) };
 }
 
-function validated(records: Buffer, { origin, config, wallTimeMs }: LeaderAppend): ValidBatch {
-  if (origin === 'client') return validateClientBatch(records, config, wallTimeMs);
-  if (origin === 'old-client') return validateMessageSet(records, config, wallTimeMs);
-  return { bytes: records, logAppendTimeMs: -1 };
+/** What becomes of batches that were appended before. */
+export function duplicateResult(
+  { firstOffset, lastOffset, timestamp }: RememberedBatch,
+  logStartOffset: number,
+): AppendResult {
+  return {
+    firstOffset,
+    lastOffset,
+    logAppendTimeMs: timestamp,
+    logStartOffset,
+    maxTimestamp: timestamp,
+    offsetOfMaxTimestamp: lastOffset,
+    duplicate: true,
+    sizeBytes: 0,
+    recordCount: lastOffset - firstOffset + 1,
+  };
 }
 
 export interface FollowerAppend {

@@ -34,6 +34,10 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number;
   /** compression.type; 'producer' keeps what the client chose. */
   readonly compressionType: string;
+  /** compression.gzip.level; -1 is the codec's own choice. */
+  readonly compressionGzipLevel: number;
+  /** compression.zstd.level */
+  readonly compressionZstdLevel: number;
   /** message.downconversion.enable: consumers that know only older formats are served. */
   readonly messageDownconversionEnable: boolean;
   /** preallocate: give a new segment file its full size at once. */
@@ -58,6 +62,8 @@ export const defaultLogConfig: LogConfig = {
   flushIntervalMs: Number.POSITIVE_INFINITY,
   fileDeleteDelayMs: 60_000,
   compressionType: 'producer',
+  compressionGzipLevel: -1,
+  compressionZstdLevel: 3,
   messageDownconversionEnable: true,
   preallocate: false,
 };

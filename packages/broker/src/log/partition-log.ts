@@ -14,8 +14,16 @@ import { KafkaError } from '@odradek/protocol';
 import type { DiskError, Millis } from '@odradek/runtime';
 import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
+import type { AppendBudget } from './append-budget.ts';
 import { AppendQueue, type QueuedAppend, writeIndexes } from './append-queue.ts';
-import { type AppendSet, followerSet, leaderSet } from './append-sets.ts';
+import {
+  type AppendSet,
+  duplicateResult,
+  followerSet,
+  type Judgement,
+  leaderSet,
+  validBatches,
+} from './append-sets.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
 import { LogCondition } from './log-condition.ts';
 import type { LogConfig } from './log-config.ts';
@@ -31,6 +39,7 @@ import type {
   TimestampedOffset,
 } from './log-types.ts';
 import { writeTopicId } from './meta-properties.ts';
+import { prepareInWorker } from './prepare-batch.ts';
 import type { RetentionDecision } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { segmentOffsetsBefore } from './segment-offsets.ts';
@@ -55,6 +64,12 @@ export interface PartitionLogOptions {
   readonly isFuture?: boolean;
   /** A file operation failed: the whole data directory is to be taken offline. */
   readonly failed: (log: PartitionLog, error: DiskError) => void;
+}
+
+/** In whose name something is appended. */
+export interface LeaderOfAppend {
+  readonly leaderEpoch: number;
+  readonly origin: AppendOrigin;
 }
 
 export class PartitionLog {
@@ -213,30 +228,57 @@ export class PartitionLog {
    * INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_COORDINATOR_FENCED,
    * RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
    */
-  appendAsLeader(
-    records: Buffer,
-    { leaderEpoch, origin }: { readonly leaderEpoch: number; readonly origin: AppendOrigin },
-  ): AppendResult {
+  appendAsLeader(records: Buffer, leader: LeaderOfAppend): AppendResult {
+    return this.#lead(validBatches(records, this.#judgement(leader), 'patient'), leader);
+  }
+
+  /** As `appendAsLeader`; null when it would hold up the event loop: see `prepare`. */
+  appendAtOnce(records: Buffer, leader: LeaderOfAppend): AppendResult | null {
+    const batches = validBatches(records, this.#judgement(leader), 'at-once');
+    return batches === null ? null : this.#lead(batches, leader);
+  }
+
+  /**
+   * Checks and makes ready what `appendPrepared` is to append, in a worker if it is much.
+   * @param records the log's from now on
+   */
+  prepare(
+    records: Buffer<ArrayBuffer>,
+    origin: AppendOrigin,
+    signal: AbortSignal,
+  ): Buffer | Promise<Buffer> {
+    const judgement = this.#judgement({ origin });
+    return (
+      validBatches(records, judgement, 'at-once') ??
+      prepareInWorker(this.#resources.environment.workers, records, judgement, signal)
+    );
+  }
+
+  /** Appends what was prepared for this log; throws as `appendAsLeader` does. */
+  appendPrepared(batches: Buffer, leader: LeaderOfAppend): AppendResult {
+    return this.#lead(batches, leader);
+  }
+
+  /** Bytes that wait to be appended count like those that wait to be written. */
+  get appendBudget(): AppendBudget {
+    return this.#resources.budget;
+  }
+
+  #judgement({ origin }: Pick<LeaderOfAppend, 'origin'>): Judgement {
     this.#condition.requireOpen();
-    const { nextOffset, config, producers, logStartOffset } = this.#state;
     const wallTimeMs = this.#resources.environment.clock.wallTime();
-    const set = leaderSet(records, { nextOffset, leaderEpoch, origin, config, wallTimeMs });
+    return { origin, config: this.#state.config, wallTimeMs };
+  }
+
+  #lead(batches: Buffer, { leaderEpoch, origin }: LeaderOfAppend): AppendResult {
+    const judgement = this.#judgement({ origin });
+    const { nextOffset, producers, logStartOffset } = this.#state;
+    const set = leaderSet(batches, { nextOffset, leaderEpoch, ...judgement });
     const sender = origin === 'coordinator' ? 'coordinator' : 'client';
     const verdict = producers.checkAll(set.producers, sender);
     if (verdict.kind === 'refuse') throw new KafkaError(verdict.code, verdict.detail);
-    if (verdict.kind === 'append') return this.#accept(set, wallTimeMs);
-    const { firstOffset, lastOffset, timestamp } = verdict.of;
-    return {
-      firstOffset,
-      lastOffset,
-      logAppendTimeMs: timestamp,
-      logStartOffset,
-      maxTimestamp: timestamp,
-      offsetOfMaxTimestamp: lastOffset,
-      duplicate: true,
-      sizeBytes: 0,
-      recordCount: lastOffset - firstOffset + 1,
-    };
+    if (verdict.kind === 'duplicate') return duplicateResult(verdict.of, logStartOffset);
+    return this.#accept(set, judgement.wallTimeMs);
   }
 
   /**

@@ -27,10 +27,31 @@ export class RecordsRefused extends KafkaError {
   }
 }
 
+/**
+ * Tells whether some record of a batch may have to be refused, from what all have in common: whether
+ * they must be looked at one by one. Asked of every batch, so it makes no garbage.
+ * @param isStamped the producer claims that a broker gave the timestamps
+ */
+export function mayRefuse(
+  config: LogConfig,
+  wallTimeMs: number,
+  minTimestamp: number,
+  maxTimestamp: number,
+  lacksKey: boolean,
+  isStamped: boolean,
+): boolean {
+  if (isStamped || (lacksKey && config.cleanupPolicy.includes('compact'))) return true;
+  if (config.messageTimestampType === 'LogAppendTime') return false;
+  return (
+    minTimestamp < wallTimeMs - config.messageTimestampBeforeMaxMs ||
+    maxTimestamp > wallTimeMs + config.messageTimestampAfterMaxMs
+  );
+}
+
 /** Judges the records of one batch, one by one. */
 export class RecordRules {
   readonly #wantsKeys: boolean;
-  readonly #bounded: boolean;
+  readonly #stamps: boolean;
   readonly #earliest: number;
   readonly #latest: number;
   readonly #errors: RecordError[] = [];
@@ -38,25 +59,26 @@ export class RecordRules {
 
   constructor(config: LogConfig, wallTimeMs: number) {
     this.#wantsKeys = config.cleanupPolicy.includes('compact');
-    this.#bounded = boundsTimestamps(config);
+    this.#stamps = config.messageTimestampType === 'LogAppendTime';
     this.#earliest = wallTimeMs - config.messageTimestampBeforeMaxMs;
     this.#latest = wallTimeMs + config.messageTimestampAfterMaxMs;
   }
 
-  check(batchIndex: number, timestamp: number, hasKey: boolean): void {
-    const isUntimely =
-      this.#bounded && timestamp !== -1 && (timestamp < this.#earliest || timestamp > this.#latest);
-    if (isUntimely)
-      this.refuseTime(
-        batchIndex,
-        `timestamp ${timestamp} is not in [${this.#earliest}, ${this.#latest}]`,
-      );
-    else if (this.#wantsKeys && !hasKey)
+  check(batchIndex: number, timestamp: number, hasKey: boolean, isStamped: boolean): void {
+    if (this.#wantsKeys && !hasKey) {
       this.#refuse(batchIndex, 'a compacted topic takes no record without a key');
+    } else if (!this.#stamps && timestamp !== -1) {
+      if (timestamp < this.#earliest || timestamp > this.#latest)
+        this.#refuseTime(
+          batchIndex,
+          `timestamp ${timestamp} is not in [${this.#earliest}, ${this.#latest}]`,
+        );
+    } else if (isStamped) {
+      this.#refuseTime(batchIndex, 'clients may not set the log append time');
+    }
   }
 
-  /** Refuses a record for its timestamp. */
-  refuseTime(batchIndex: number, message: string): void {
+  #refuseTime(batchIndex: number, message: string): void {
     this.#untimely = true;
     this.#refuse(batchIndex, message);
   }
@@ -73,17 +95,4 @@ export class RecordRules {
   #refuse(batchIndex: number, message: string): void {
     if (this.#errors.length < RECORD_ERRORS_MAX) this.#errors.push({ batchIndex, message });
   }
-}
-
-/** Tells whether records must be looked at one by one. */
-export function needsRecords(config: LogConfig): boolean {
-  return config.cleanupPolicy.includes('compact') || boundsTimestamps(config);
-}
-
-function boundsTimestamps(config: LogConfig): boolean {
-  return (
-    config.messageTimestampType === 'CreateTime' &&
-    (config.messageTimestampBeforeMaxMs < Number.MAX_SAFE_INTEGER ||
-      config.messageTimestampAfterMaxMs < Number.MAX_SAFE_INTEGER)
-  );
 }

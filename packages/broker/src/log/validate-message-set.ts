@@ -13,6 +13,7 @@ import {
   batchSize,
   type Codec,
   type DecodedBatch,
+  DecompressionLimitExceeded,
   decodeMessage,
   encodeBatch,
   KafkaError,
@@ -21,33 +22,57 @@ import {
   messageChecksumMatches,
   type Record,
 } from '@odradek/protocol';
+import {
+  PACKED_AT_ONCE_BYTES,
+  type Pace,
+  REBUILT_AT_ONCE_BYTES,
+  UNFOLDED_AT_ONCE_BYTES_MAX,
+  UNFOLDED_BATCH_BYTES_MAX,
+} from './at-once.ts';
 import type { LogConfig } from './log-config.ts';
 import { RecordRules } from './record-rules.ts';
-import {
-  refusing,
-  UNFOLDED_BATCH_BYTES_MAX,
-  type ValidBatch,
-  validateClientBatch,
-  wantedCodec,
-} from './validate.ts';
+import { levelOf, refusing, tooLarge, validateClientBatch, wantedCodec } from './validate.ts';
 
 const NOTHING = Buffer.alloc(0);
 
 /**
  * Checks what a client sent in Produce 0 to 2 and makes a batch of it; of an empty set, nothing.
  * A batch of magic 2, which Kafka takes in these versions as well, is held to its own rules.
+ * @returns what to append; null when there is too much to do `at-once`
  * @throws KafkaError as validateClientBatch
  */
 export function validateMessageSet(
   records: Buffer,
   config: LogConfig,
   wallTimeMs: number,
-): ValidBatch {
+  pace: 'patient',
+): Buffer;
+export function validateMessageSet(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+  pace: Pace,
+): Buffer | null;
+export function validateMessageSet(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+  pace: Pace,
+): Buffer | null {
+  const isHurried = pace === 'at-once';
+  if (isHurried && records.length > REBUILT_AT_ONCE_BYTES) return null;
   const messages = checkedMessages(records, config);
   const [first] = messages;
-  if (first === undefined) return { bytes: NOTHING, logAppendTimeMs: -1 };
-  if (magic(records, first) === 2) return validateClientBatch(records, config, wallTimeMs);
-  return refusing(() => asBatch(records, messages, config, wallTimeMs));
+  if (first === undefined) return NOTHING;
+  if (magic(records, first) === 2) return validateClientBatch(records, config, wallTimeMs, pace);
+  try {
+    return refusing(() => asBatch(records, messages, config, wallTimeMs, isHurried));
+  } catch (error) {
+    const cause = error instanceof KafkaError ? error.cause : null;
+    if (!(cause instanceof DecompressionLimitExceeded)) throw error;
+    if (isHurried) return null;
+    throw new KafkaError('MESSAGE_TOO_LARGE', cause.message, { cause });
+  }
 }
 
 /** Where the whole messages begin: each small enough and with the right checksum. */
@@ -56,7 +81,7 @@ function checkedMessages(records: Buffer, config: LogConfig): number[] {
   for (let at = 0; ; ) {
     const sizeBytes = sizeOf(records, at);
     if (sizeBytes < 0) return positions;
-    if (sizeBytes > config.maxMessageBytes) throw tooLarge(sizeBytes, config);
+    if (sizeBytes > config.maxMessageBytes) throw tooLarge('a message of', sizeBytes, config);
     // What a batch of magic 2 is held to is seen when all of it is checked.
     if (magic(records, at) < 2 && !messageChecksumMatches(records, at))
       throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a message does not match');
@@ -75,40 +100,49 @@ function sizeOf(records: Buffer, at: number): number {
   }
 }
 
+/** null: packing it would take too long here. */
 function asBatch(
   records: Buffer,
   positions: readonly number[],
   config: LogConfig,
   wallTimeMs: number,
-): ValidBatch {
-  const messages = decoded(records, positions);
+  isHurried: boolean,
+): Buffer | null {
+  const limitBytes = isHurried ? UNFOLDED_AT_ONCE_BYTES_MAX : UNFOLDED_BATCH_BYTES_MAX;
+  const messages = decoded(records, positions, limitBytes);
   const rules = new RecordRules(config, wallTimeMs);
   const taken: Record[] = [];
+  let contentBytes = 0;
   for (const { timestampType, records: inside } of messages)
     for (const record of inside) {
-      if (timestampType === 'LogAppendTime')
-        rules.refuseTime(taken.length, 'clients may not set the log append time');
-      else rules.check(taken.length, record.timestamp, record.key !== null);
+      const isStamped = timestampType === 'LogAppendTime';
+      rules.check(taken.length, record.timestamp, record.key !== null, isStamped);
       taken.push(record);
+      contentBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
     }
   rules.conclude();
   const codec = wantedCodec(config.compressionType) ?? codecOf(messages);
-  const isTimed = config.messageTimestampType === 'LogAppendTime';
+  if (isHurried && contentBytes > PACKED_AT_ONCE_BYTES[codec]) return null;
+  const { level } = levelOf(codec, config);
   const bytes = encodeBatch({
     records: taken,
     compression: codec,
-    ...(isTimed ? { timestampType: 'LogAppendTime', maxTimestamp: wallTimeMs } : {}),
+    ...(level === undefined ? {} : { compressionLevel: level }),
   });
-  if (bytes.length > config.maxMessageBytes) throw tooLarge(bytes.length, config);
-  return { bytes, logAppendTimeMs: isTimed ? wallTimeMs : -1 };
+  if (bytes.length > config.maxMessageBytes) throw tooLarge('a batch of', bytes.length, config);
+  return bytes;
 }
 
 /** All of one format, and a compressed message alone, since it becomes one batch. */
-function decoded(records: Buffer, positions: readonly number[]): DecodedBatch[] {
+function decoded(
+  records: Buffer,
+  positions: readonly number[],
+  limitBytes: number,
+): DecodedBatch[] {
   const format = magic(records, 0);
   const messages: DecodedBatch[] = [];
   // The checksums of whole messages have been looked at; those inside of others have not.
-  const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX };
+  const limits = { limitBytes };
   for (const at of positions) {
     if (magic(records, at) !== format)
       throw new KafkaError('INVALID_RECORD', `magic ${magic(records, at)} behind ${format}`);
@@ -123,9 +157,4 @@ function decoded(records: Buffer, positions: readonly number[]): DecodedBatch[] 
 /** What the producer chose. */
 function codecOf(messages: readonly DecodedBatch[]): Codec {
   return messages[0]?.compression ?? 'none';
-}
-
-function tooLarge(sizeBytes: number, { maxMessageBytes }: LogConfig): KafkaError {
-  const detail = `${sizeBytes} bytes, max.message.bytes is ${maxMessageBytes}`;
-  return new KafkaError('MESSAGE_TOO_LARGE', detail);
 }

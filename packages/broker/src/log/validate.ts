@@ -1,25 +1,31 @@
 /**
  * What a leader checks of a batch that a client wants appended, and what it changes in it.
  *
- * Kafka's rules (ProduceRequest, LogValidator), in Kafka's order: one batch of magic 2, its size,
- * its checksum, its header. The records inside are looked at only where a rule cannot do without:
- * on compacted topics, which need keys, and where the topic bounds timestamps. Everywhere else the
- * bytes go through as they came, compressed or not; the checksum has shown that they are the
- * producer's. What Kafka checks besides, that offset deltas count up from zero and that the header's
- * largest timestamp is true, harms nobody but the producer that gets it wrong.
+ * Kafka's rules (ProduceRequest, LogValidator), in Kafka's order: one batch of magic 2, its size, its
+ * checksum, its header, then the records: that they are well-formed and as many as the header says,
+ * keys and timestamps as the topic wants them. Compressed records are unfolded for that.
+ *
+ * A batch that is right keeps its bytes, but for a largest timestamp that is not true. What is to be
+ * in another codec, or whose offsets do not count up from zero, is built anew with everything else as
+ * it was. Kafka leaves such offsets alone where nothing is compressed; see docs/compatibility.md.
  *
  * Not here: what single records are held to (record-rules.ts), message sets of older producers
- * (validate-message-set.ts), sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
+ * (validate-message-set.ts), what is too long for the event loop (at-once.ts, prepare-batch.ts),
+ * sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
  */
 import {
   baseOffset,
   baseSequence,
+  baseTimestamp,
   type Codec,
   checksumMatches,
   codecs,
   compressionOf,
+  DecompressionLimitExceeded,
   decodeBatch,
+  decompressSync,
   encodeBatch,
+  hasDeleteHorizon,
   hasProducerId,
   isControl,
   isTransactional,
@@ -30,139 +36,211 @@ import {
   maxTimestamp,
   openRecords,
   ProtocolError,
-  producerEpoch,
   producerId,
+  RECORD_BATCH_OVERHEAD,
+  type RecordSurvey,
   recordCount,
-  setLogAppendTime,
+  repackBatch,
+  setCreateTime,
+  surveyRecords,
   timestampType,
 } from '@odradek/protocol';
+import {
+  PACKED_AT_ONCE_BYTES,
+  type Pace,
+  UNFOLDED_AT_ONCE_BYTES,
+  UNFOLDED_AT_ONCE_BYTES_MAX,
+  UNFOLDED_BATCH_BYTES_MAX,
+} from './at-once.ts';
 import { batchSize } from './batches.ts';
 import type { LogConfig } from './log-config.ts';
-import { needsRecords, RecordRules } from './record-rules.ts';
+import { mayRefuse, RecordRules } from './record-rules.ts';
 
 /**
- * The most bytes that a client's compressed batch may unfold to where its records must be looked
- * at: on compacted topics, with bounded timestamps, or to be compressed anew. Elsewhere there is no bound, for
- * nothing is unfolded.
- */
-export const UNFOLDED_BATCH_BYTES_MAX = 32 * 1024 * 1024;
-
-export interface ValidBatch {
-  /** What to append: the batch itself, patched in place, or a re-encoded one. */
-  readonly bytes: Buffer;
-  /** The time that all its records were given; -1 with CreateTime. */
-  readonly logAppendTimeMs: number;
-}
-
-/**
- * Checks a client's records for one partition and makes them ready to be given offsets.
- * @throws KafkaError: INVALID_RECORD, MESSAGE_TOO_LARGE, CORRUPT_MESSAGE, INVALID_TIMESTAMP,
- * UNSUPPORTED_FOR_MESSAGE_FORMAT; RecordsRefused where single records are to blame
+ * Checks a client's records for one partition and makes them ready to be given offsets and, if the
+ * topic asks for it, the time of the append.
+ * @returns what to append: the batch itself, patched in place, or one built anew; null when there is
+ *   too much to do `at-once`
+ * @throws KafkaError: INVALID_RECORD, MESSAGE_TOO_LARGE, CORRUPT_MESSAGE, INVALID_TIMESTAMP;
+ *   RecordsRefused where single records are to blame
  */
 export function validateClientBatch(
   records: Buffer,
   config: LogConfig,
   wallTimeMs: number,
-): ValidBatch {
-  checkFrame(records, config);
-  const bytes = refusing(() => {
-    checkHeader(records);
-    if (needsRecords(config)) checkRecords(records, config, wallTimeMs);
-    return inWantedCodec(records, config);
+  pace: 'patient',
+): Buffer;
+export function validateClientBatch(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+  pace: Pace,
+): Buffer | null;
+export function validateClientBatch(
+  records: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+  pace: Pace,
+): Buffer | null {
+  const batch = onlyBatch(records);
+  checkFrame(batch, config);
+  return refusing(() => {
+    checkHeader(batch);
+    return checkedRecords(batch, config, wallTimeMs, pace);
   });
-  if (config.messageTimestampType === 'CreateTime') return { bytes, logAppendTimeMs: -1 };
-  setLogAppendTime(bytes, 0, wallTimeMs);
-  return { bytes, logAppendTimeMs: wallTimeMs };
 }
 
-/** Exactly one batch of magic 2, not too large, with the right checksum. */
-function checkFrame(records: Buffer, config: LogConfig): void {
-  if (records.length === 0) throw invalid('a produce request holds no batch for the partition');
-  const sizeBytes = sizeOf(records);
-  if (sizeBytes < 0) throw new KafkaError('CORRUPT_MESSAGE', 'a record batch is cut short');
-  if (magic(records, 0) !== 2) {
+/**
+ * The one batch of magic 2 that a request has for a partition, as Produce 3 and later must. The start
+ * of another one behind it is left out, as Kafka leaves it out.
+ * @throws KafkaError INVALID_RECORD, CORRUPT_MESSAGE
+ */
+export function onlyBatch(records: Buffer): Buffer {
+  const sizeBytes = sizeOf(records, 0);
+  if (sizeBytes < 0) throw invalid('a produce request holds no whole batch for the partition');
+  if (magic(records, 0) !== 2)
     throw invalid(`a batch of magic ${magic(records, 0)}, only magic 2 can be produced`);
-  }
-  if (sizeBytes < records.length) throw invalid('more than one batch for a partition');
-  if (baseOffset(records, 0) !== 0)
-    throw invalid(`a batch with base offset ${baseOffset(records, 0)}`);
-  if (sizeBytes > config.maxMessageBytes) {
-    throw new KafkaError(
-      'MESSAGE_TOO_LARGE',
-      `a batch of ${sizeBytes} bytes, max.message.bytes is ${config.maxMessageBytes}`,
-    );
-  }
-  if (!checksumMatches(records, 0)) {
-    throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a record batch does not match');
-  }
+  if (sizeBytes === records.length) return records;
+  if (sizeOf(records, sizeBytes) >= 0) throw invalid('more than one batch for a partition');
+  return records.subarray(0, sizeBytes);
 }
 
-function sizeOf(records: Buffer): number {
+function sizeOf(records: Buffer, at: number): number {
   try {
-    return batchSize(records, 0);
+    return batchSize(records, at);
   } catch (error) {
-    if (error instanceof MalformedMessage) throw corrupt(error);
+    if (error instanceof MalformedMessage)
+      throw new KafkaError('CORRUPT_MESSAGE', error.message, { cause: error });
     throw error;
   }
 }
 
+function checkFrame(batch: Buffer, config: LogConfig): void {
+  if (baseOffset(batch, 0) !== 0) throw invalid(`a batch with base offset ${baseOffset(batch, 0)}`);
+  if (batch.length > config.maxMessageBytes) throw tooLarge('a batch of', batch.length, config);
+  if (!checksumMatches(batch, 0))
+    throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a record batch does not match');
+}
+
 function checkHeader(batch: Buffer): void {
   const count = recordCount(batch, 0);
-  if (count <= 0 || count !== lastOffsetDelta(batch, 0) + 1) {
+  if (count <= 0 || count !== lastOffsetDelta(batch, 0) + 1)
     throw invalid(`${count} records with a last offset delta of ${lastOffsetDelta(batch, 0)}`);
-  }
   if (isControl(batch, 0)) throw invalid('clients may not write control batches');
-  compressionOf(batch, 0); // Refuses codecs that do not exist.
-  maxTimestamp(batch, 0); // And times that are beyond what a number holds.
   if (hasProducerId(batch, 0)) {
-    if (producerEpoch(batch, 0) < 0 || baseSequence(batch, 0) < 0) {
-      throw invalid(`producer ${producerId(batch, 0)} sent a batch without epoch or sequence`);
-    }
+    if (baseSequence(batch, 0) < 0)
+      throw invalid(`producer ${producerId(batch, 0)} sent a batch without a sequence`);
   } else if (isTransactional(batch, 0)) {
     throw invalid('a transactional batch without a producer id');
   }
-  if (timestampType(batch, 0) === 'LogAppendTime') {
-    throw new KafkaError('INVALID_TIMESTAMP', 'clients may not set the log append time');
+}
+
+function checkedRecords(
+  batch: Buffer,
+  config: LogConfig,
+  wallTimeMs: number,
+  pace: Pace,
+): Buffer | null {
+  const codec = compressionOf(batch, 0);
+  const wanted = wantedCodec(config.compressionType) ?? codec;
+  const isHurried = pace === 'at-once';
+  if (isHurried && batch.length > UNFOLDED_AT_ONCE_BYTES[codec]) return null;
+  const section = codec === 'none' ? null : unfolded(batch, codec, isHurried);
+  if (isHurried && section === undefined) return null;
+  const from = section ?? batch;
+  if (isHurried && wanted !== codec && from.length > PACKED_AT_ONCE_BYTES[wanted]) return null;
+  const start = section ? 0 : RECORD_BATCH_OVERHEAD;
+  const survey = surveyRecords(from, start, from.length, recordCount(batch, 0));
+  const largest = checkRules(batch, survey, config, wallTimeMs);
+  if (wanted !== codec || !survey.countsUp)
+    return rebuilt(batch, from.subarray(start), survey, wanted, largest, config);
+  const isStamped = timestampType(batch, 0) === 'LogAppendTime';
+  if (isStamped || maxTimestamp(batch, 0) !== largest) setCreateTime(batch, 0, largest);
+  return batch;
+}
+
+/** undefined: it would take too long here. */
+function unfolded(batch: Buffer, codec: Codec, isHurried: boolean): Buffer | undefined {
+  const limitBytes = isHurried ? UNFOLDED_AT_ONCE_BYTES_MAX : UNFOLDED_BATCH_BYTES_MAX;
+  try {
+    return decompressSync(codec, batch.subarray(RECORD_BATCH_OVERHEAD), { limitBytes });
+  } catch (error) {
+    if (!(error instanceof DecompressionLimitExceeded)) throw error;
+    if (isHurried) return undefined;
+    throw new KafkaError('MESSAGE_TOO_LARGE', error.message, { cause: error });
   }
 }
 
-/** Looks at every record. */
-function checkRecords(batch: Buffer, config: LogConfig, wallTimeMs: number): void {
-  const rules = new RecordRules(config, wallTimeMs);
-  const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
-  const cursor = openRecords(batch, 0, limits);
-  for (let batchIndex = 0; cursor.next(); batchIndex++)
-    rules.check(batchIndex, cursor.timestamp, cursor.keyLength >= 0);
-  rules.conclude();
+/** Holds the records to the topic's rules. @returns their largest timestamp, at least -1 */
+function checkRules(
+  batch: Buffer,
+  { minTimestampDelta, maxTimestampDelta, lacksKey }: Readonly<RecordSurvey>,
+  config: LogConfig,
+  wallTimeMs: number,
+): number {
+  const isStamped = timestampType(batch, 0) === 'LogAppendTime';
+  const base = isStamped ? maxTimestamp(batch, 0) : baseTimestamp(batch, 0);
+  const smallest = isStamped ? base : base + minTimestampDelta;
+  const largest = isStamped ? base : base + maxTimestampDelta;
+  if (mayRefuse(config, wallTimeMs, smallest, largest, lacksKey, isStamped)) {
+    const rules = new RecordRules(config, wallTimeMs);
+    const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
+    const cursor = openRecords(batch, 0, limits);
+    for (let batchIndex = 0; cursor.next(); batchIndex++)
+      rules.check(batchIndex, cursor.timestamp, cursor.keyLength >= 0, isStamped);
+    rules.conclude();
+  }
+  return Math.max(-1, largest);
 }
 
-/** The batch in the codec that compression.type asks for; the batch itself where it is content. */
-function inWantedCodec(batch: Buffer, config: LogConfig): Buffer {
-  const wanted = wantedCodec(config.compressionType);
-  if (wanted === null || compressionOf(batch, 0) === wanted) return batch;
+/** The batch in another codec, or with offsets that count up. */
+function rebuilt(
+  batch: Buffer,
+  section: Buffer,
+  survey: Readonly<RecordSurvey>,
+  codec: Codec,
+  largest: number,
+  config: LogConfig,
+): Buffer {
+  const isReusable =
+    survey.countsUp &&
+    !survey.hasAttributes &&
+    // The base is the first record's timestamp, in what Kafka builds.
+    survey.firstTimestampDelta === 0 &&
+    timestampType(batch, 0) === 'CreateTime' &&
+    !hasDeleteHorizon(batch, 0);
+  const level = levelOf(codec, config);
+  const anew = isReusable
+    ? repackBatch(batch, section, { codec, maxTimestamp: largest, ...level })
+    : encodedAnew(batch, codec, level);
+  if (anew.length > config.maxMessageBytes) throw tooLarge(`as ${codec}`, anew.length, config);
+  return anew;
+}
+
+function encodedAnew(batch: Buffer, codec: Codec, { level }: { readonly level?: number }): Buffer {
   const limits = { limitBytes: UNFOLDED_BATCH_BYTES_MAX, verifyChecksum: false };
-  const { records, ...header } = decodeBatch(batch, 0, limits);
-  const recoded = encodeBatch({
+  const { records, transactional, ...header } = decodeBatch(batch, 0, limits);
+  return encodeBatch({
     records: records.map((record, index) => ({ ...record, offsetDelta: index })),
-    compression: wanted,
+    compression: codec,
+    ...(level === undefined ? {} : { compressionLevel: level }),
     producerId: header.producerId,
     producerEpoch: header.producerEpoch,
     baseSequence: header.baseSequence,
-    transactional: header.transactional,
+    transactional,
   });
-  if (recoded.length > config.maxMessageBytes) {
-    throw new KafkaError(
-      'MESSAGE_TOO_LARGE',
-      `${recoded.length} bytes as ${wanted}, max.message.bytes is ${config.maxMessageBytes}`,
-    );
-  }
-  return recoded;
 }
 
 /** null for 'producer': whatever the producer chose. */
 export function wantedCodec(compressionType: string): Codec | null {
   if (compressionType === 'uncompressed') return 'none';
   return codecs.find((codec) => codec === compressionType && codec !== 'none') ?? null;
+}
+
+/** The level that the topic asks for, if the codec has levels here. */
+export function levelOf(codec: Codec, config: LogConfig): { readonly level?: number } {
+  if (codec === 'gzip') return { level: config.compressionGzipLevel };
+  return codec === 'zstd' ? { level: config.compressionZstdLevel } : {};
 }
 
 /** Turns what the decoders say of impossible bytes into the protocol's error. */
@@ -175,10 +253,16 @@ export function refusing<T>(check: () => T): T {
   }
 }
 
-function invalid(detail: string): KafkaError {
-  return new KafkaError('INVALID_RECORD', detail);
+/** @param what such as "a batch of" */
+export function tooLarge(
+  what: string,
+  sizeBytes: number,
+  { maxMessageBytes }: LogConfig,
+): KafkaError {
+  const detail = `${what} ${sizeBytes} bytes, max.message.bytes is ${maxMessageBytes}`;
+  return new KafkaError('MESSAGE_TOO_LARGE', detail);
 }
 
-function corrupt(cause: MalformedMessage): KafkaError {
-  return new KafkaError('CORRUPT_MESSAGE', cause.message, { cause });
+function invalid(detail: string): KafkaError {
+  return new KafkaError('INVALID_RECORD', detail);
 }

@@ -16,7 +16,7 @@ import {
   type KafkaErrorName,
 } from '@odradek/protocol';
 import type { Timers } from '@odradek/runtime';
-import { UNFOLDED_BATCH_BYTES_MAX } from '../log/validate.ts';
+import { UNFOLDED_BATCH_BYTES_MAX } from '../log/at-once.ts';
 import {
   type FetchRead,
   type FetchTerms,

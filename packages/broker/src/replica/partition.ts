@@ -23,6 +23,7 @@
 import { KafkaError, type KafkaErrorName } from '@odradek/protocol';
 import type { Clock } from '@odradek/runtime';
 import { PartitionLeader, type Surroundings } from '../core/partition/leader.ts';
+import { AppendLine } from '../log/append-line.ts';
 import type { AppendOrigin, AppendResult } from '../log/log-types.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { IsrChanges } from './isr-changes.ts';
@@ -83,6 +84,8 @@ export class Partition implements Surroundings {
   #leaderEpoch = -1;
   /** Of a replica that does not lead; a leader keeps its own. */
   #highWatermark: number;
+  /** Waiting to be appended. */
+  readonly #line: AppendLine;
   /** Waiting for the log to be written. */
   readonly #written = new OffsetWaiters();
   /** Waiting for the high watermark. */
@@ -106,6 +109,7 @@ export class Partition implements Surroundings {
     this.topic = topic;
     this.index = index;
     this.#log = log;
+    this.#line = new AppendLine(() => this.#log);
     this.#context = context;
     this.#highWatermark = clamp(highWatermark, log.logStartOffset, log.logEndOffset);
     log.updateHighWatermark(this.#highWatermark);
@@ -204,6 +208,7 @@ export class Partition implements Surroundings {
     this.#highWatermark = this.highWatermark;
     this.#leaderEpoch = assigned.leaderEpoch;
     this.#role = { kind: 'follower', leader: assigned.leader };
+    this.#line.fail('NOT_LEADER_OR_FOLLOWER');
     this.#replicated.fail('NOT_LEADER_OR_FOLLOWER');
     this.#deleted.fail('NOT_LEADER_OR_FOLLOWER');
     this.#wakeAll();
@@ -243,10 +248,25 @@ export class Partition implements Surroundings {
 
   /**
    * Appends batches as leader. They are not on the disk yet when this returns: see `whenWritten`
-   * and `whenReplicated`.
-   * @throws KafkaError when they may not or cannot be appended
+   * and `whenReplicated`. What takes long to check or to compress is appended later, and so is all
+   * that comes behind it; the records are the caller's again at once all the same.
+   * @throws KafkaError when they may not or cannot be appended; later as a rejection
    */
-  append(records: Buffer, requiredAcks: -1 | 0 | 1, origin: AppendOrigin): AppendResult {
+  append(
+    records: Buffer,
+    requiredAcks: -1 | 0 | 1,
+    origin: AppendOrigin,
+  ): AppendResult | Promise<AppendResult> {
+    const leaderEpoch = this.#admit(requiredAcks);
+    if (this.#line.isEmpty) {
+      const result = this.log.appendAtOnce(records, { leaderEpoch, origin });
+      if (result !== null) return result;
+    }
+    return this.#line.join(records, origin, () => this.#admit(requiredAcks));
+  }
+
+  /** @returns the epoch to append in; throws KafkaError when nothing may be appended */
+  #admit(requiredAcks: -1 | 0 | 1): number {
     const leader = this.#leaderOrThrow();
     if (requiredAcks === -1) {
       if (leader.replicas.length > 1 && this.#context.fenced())
@@ -257,7 +277,7 @@ export class Partition implements Surroundings {
           `${leader.isr.length} in sync, ${leader.requiredInsyncReplicas(this)} required`,
         );
     }
-    return this.log.appendAsLeader(records, { leaderEpoch: leader.leaderEpoch, origin });
+    return leader.leaderEpoch;
   }
 
   /** Settles `waiter` once the log is written up to its offset. */
@@ -442,6 +462,7 @@ export class Partition implements Surroundings {
   }
 
   #failAll(error: KafkaErrorName): void {
+    this.#line.fail(error);
     this.#written.fail(error);
     this.#replicated.fail(error);
     this.#deleted.fail(error);

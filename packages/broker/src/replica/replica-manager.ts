@@ -273,7 +273,7 @@ export class ReplicaManager implements ReplicaLookup {
    * @returns when the log is written (1) or all that count have it (-1)
    * @throws KafkaError
    */
-  appendToPartition(
+  async appendToPartition(
     topic: string,
     index: number,
     records: Buffer,
@@ -283,10 +283,11 @@ export class ReplicaManager implements ReplicaLookup {
       readonly origin: AppendOrigin;
     },
   ): Promise<AppendResult> {
+    const partition = this.replicaFor(topic, NO_TOPIC_ID, index);
+    if (typeof partition === 'string') throw new KafkaError(partition);
+    const appended = partition.append(records, options.requiredAcks, options.origin);
+    const result = appended instanceof Promise ? await appended : appended;
     return new Promise((resolve, reject) => {
-      const partition = this.replicaFor(topic, NO_TOPIC_ID, index);
-      if (typeof partition === 'string') throw new KafkaError(partition);
-      const result = partition.append(records, options.requiredAcks, options.origin);
       let failure: KafkaErrorName | null = null;
       const wait = new DelayedProduce(options.requiredAcks, () => {
         if (failure === null) resolve(result);

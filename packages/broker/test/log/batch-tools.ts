@@ -10,6 +10,7 @@ export {
   encodeTransactionMarker,
   KafkaError,
   maxTimestamp,
+  zstdReady,
 } from '@odradek/protocol';
 
 /** Makes the checksum of a single batch fit its bytes. */

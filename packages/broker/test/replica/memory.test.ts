@@ -173,7 +173,7 @@ test('answers, waits, time-outs and lost connections leave nothing held but by t
     );
     // Produced past the waiting connection.
     const { partition } = broker;
-    for (let n = 1; n < 5; n++) partition.append(batchOf(n, 1_000), 1, 'client');
+    for (let n = 1; n < 5; n++) await partition.append(batchOf(n, 1_000), 1, 'client');
     await until(() => partition.log.logEndOffset === 5);
     leaving.socket.destroy();
     expect(partitionOf(await late).records?.length).toBeGreaterThan(5_000);

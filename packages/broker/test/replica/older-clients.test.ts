@@ -146,7 +146,7 @@ test('a wait for more ends as ever, and errors are told in the words of the vers
       'OFFSET_OUT_OF_RANGE',
     );
     const waiting = broker.send(apis.fetch, 2, { ...fetchV2(), maxWaitMs: 10_000 });
-    broker.partition.append(batchOf(['late']), 1, 'client');
+    await broker.partition.append(batchOf(['late']), 1, 'client');
     expect(recordsOf(partitionOf(await waiting).records)).toEqual([{ offset: 0, value: 'late' }]);
     broker.partition.goOffline();
     expect(kafkaErrorOf((await fetch(broker, 5)).errorCode)).toBe('NOT_LEADER_OR_FOLLOWER');

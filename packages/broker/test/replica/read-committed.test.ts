@@ -18,7 +18,7 @@ import {
 const READ_COMMITTED = 1;
 
 function append(broker: TestBroker, records: Buffer): void {
-  broker.partition.append(records, -1, 'coordinator');
+  void broker.partition.append(records, -1, 'coordinator');
 }
 
 const data = (producerId: bigint, values: readonly string[]): Buffer =>

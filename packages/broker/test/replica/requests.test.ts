@@ -64,7 +64,7 @@ describe('produce', () => {
       name: 'a transactional batch',
       records: () =>
         batchOf(['a'], { producerId: 7n, producerEpoch: 0, baseSequence: 0, transactional: true }),
-      error: 'INVALID_TXN_STATE',
+      error: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
     },
   ])('refuses $name, and writes nothing', ({ records, error }) =>
     withLeader(async (broker) => {
@@ -146,7 +146,7 @@ describe('a fetch that has to wait', () => {
     withLeader(async (broker) => {
       const waiting = broker.send(apis.fetch, 17, fetchInput({ maxWaitMs: 60_000 }));
       await new Promise((resolve) => setImmediate(resolve));
-      broker.partition.append(batchOf(['a']), 1, 'client');
+      await broker.partition.append(batchOf(['a']), 1, 'client');
       expect(recordsOf(partitionOf(await waiting).records)).toEqual([{ offset: 0, value: 'a' }]);
     }));
 
@@ -175,7 +175,7 @@ describe('a fetch that has to wait', () => {
       });
       for (const value of ['a', 'b']) {
         expect(isAnswered).toBe(false);
-        broker.partition.append(batchOf([value.repeat(1_000)]), 1, 'client');
+        await broker.partition.append(batchOf([value.repeat(1_000)]), 1, 'client');
         await until(() => broker.partition.log.logEndOffset === broker.partition.log.nextOffset);
       }
       expect(recordsOf(partitionOf(await answer).records)).toHaveLength(2);
@@ -186,7 +186,7 @@ describe('a fetch that has to wait', () => {
       if (!one) throw new Error('a broker');
       await controller.elect(1, [1, 2], [1]);
       const waiting = one.send(apis.fetch, 17, fetchInput({ maxWaitMs: 200 }));
-      one.partition.append(batchOf(['a']), 1, 'client');
+      await one.partition.append(batchOf(['a']), 1, 'client');
       await until(() => one.partition.log.logEndOffset === 1);
       const partition = partitionOf(await waiting);
       expect(partition.highWatermark).toBe(0);

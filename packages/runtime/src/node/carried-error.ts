@@ -42,8 +42,17 @@ const ours: readonly ErrorClass[] = [
   URIError,
 ];
 
-const isPlain = (value: unknown): boolean =>
-  value === null || !['function', 'symbol', 'object'].includes(typeof value);
+/** Functions cannot travel, and what cannot be cloned has to stay behind. */
+function canTravel(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false;
+  if (typeof value !== 'object' || value === null) return true;
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Takes an error apart; whatever else was thrown becomes the message. */
 export function takeApart(thrown: unknown, causesMax = CAUSES_MAX): CarriedError {
@@ -52,7 +61,7 @@ export function takeApart(thrown: unknown, causesMax = CAUSES_MAX): CarriedError
   }
   const { message, stack = '', cause } = thrown;
   const fields = Object.fromEntries(
-    Object.entries(thrown).filter(([name, value]) => name !== 'cause' && isPlain(value)),
+    Object.entries(thrown).filter(([name, value]) => name !== 'cause' && canTravel(value)),
   );
   const carried = { className: thrown.constructor.name, message, stack, fields };
   if (cause === undefined || causesMax === 0) return carried;

@@ -193,6 +193,16 @@ export function setLogAppendTime(buffer: Buffer, at: number, timestampMs: number
   setMaxTimestamp(buffer, at, timestampMs);
 }
 
+/** Attribute bits that mean something. */
+const KNOWN_ATTRIBUTES = 0x7f;
+
+/** Makes records keep the times that their producer gave them, of which this is the largest; renews the checksum. */
+export function setCreateTime(buffer: Buffer, at: number, maxTimestampMs: number): void {
+  const kept = attributes(buffer, at) & KNOWN_ATTRIBUTES & ~BATCH_ATTRIBUTE.logAppendTime;
+  buffer.writeInt16BE(kept, at + BATCH_FIELD.attributes);
+  setMaxTimestamp(buffer, at, maxTimestampMs);
+}
+
 /** Corrects the largest timestamp that a producer claimed, and renews the checksum. */
 export function setMaxTimestamp(buffer: Buffer, at: number, timestampMs: number): void {
   writeInt64(buffer, timestampMs, at + BATCH_FIELD.maxTimestamp);

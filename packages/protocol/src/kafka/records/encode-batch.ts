@@ -62,6 +62,35 @@ export async function encodeBatchAsync(input: BatchInput): Promise<Buffer> {
   return withHeader(input, await compress(codecOfInput(input), section, levelOf(input)));
 }
 
+/**
+ * A batch like the one at the start of `batch`, with its records in another codec. Header fields stay
+ * but for those that say so: the bits of codec, timestamp type and delete horizon.
+ * @param section the records as they unfold
+ * @param maxTimestamp the largest timestamp of the records
+ */
+export function repackBatch(
+  batch: Buffer,
+  section: Buffer,
+  {
+    codec,
+    level,
+    maxTimestamp,
+  }: { readonly codec: Codec; readonly level?: number; readonly maxTimestamp: number },
+): Buffer {
+  const packed = compressSync(codec, section, level === undefined ? {} : { level });
+  const target = Buffer.allocUnsafe(RECORD_BATCH_OVERHEAD + packed.length);
+  batch.copy(target, 0, 0, RECORD_BATCH_OVERHEAD);
+  target.set(packed, RECORD_BATCH_OVERHEAD);
+  target.writeInt32BE(target.length - LOG_OVERHEAD, BATCH_FIELD.batchLength);
+  const kept =
+    batch.readInt16BE(BATCH_FIELD.attributes) &
+    (BATCH_ATTRIBUTE.transactional | BATCH_ATTRIBUTE.control);
+  target.writeInt16BE(kept | codecId(codec), BATCH_FIELD.attributes);
+  writeInt64(target, maxTimestamp, BATCH_FIELD.maxTimestamp);
+  renewChecksum(target, 0);
+  return target;
+}
+
 /** Size of the encoded records without compression, header not included. */
 export function encodedRecordsSize(
   records: readonly RecordInput[],

@@ -29,6 +29,7 @@ export {
   RECORD_BATCH_OVERHEAD,
   recordCount,
   setBaseOffset,
+  setCreateTime,
   setLogAppendTime,
   setMaxTimestamp,
   setPartitionLeaderEpoch,
@@ -61,6 +62,7 @@ export {
   encodeBatch,
   encodeBatchAsync,
   encodedRecordsSize,
+  repackBatch,
 } from './encode-batch.ts';
 export {
   encodeMessageSet,
@@ -76,3 +78,4 @@ export {
   decodeRecordSet,
   decodeRecordSetAsync,
 } from './record-set.ts';
+export { type RecordSurvey, surveyRecords } from './survey-records.ts';

@@ -12,8 +12,8 @@ const TWO_TO_28 = 2 ** 28;
 
 /** Moves through `bytes` up to `end`, never past it. */
 export class VarintCursor {
-  readonly bytes: Buffer;
-  readonly end: number;
+  bytes: Buffer;
+  end: number;
   position: number;
 
   constructor(bytes: Buffer, position: number, end: number) {

@@ -1,0 +1,40 @@
+/**
+ * What of a batch may be done on the event loop while others wait, and what is left to a worker.
+ *
+ * A worker costs a copy of the batch and two messages between threads, some 0.1 ms in all. So what
+ * takes less is done at once, and the event loop is never held up by one batch for more than about a
+ * millisecond. How much that is depends on the codec; measured with `npm run bench`.
+ */
+import type { Codec } from '@odradek/protocol';
+
+/** Records that lie there uncompressed are looked through at some 5 GB/s, small ones at 1 GB/s. */
+export const SURVEYED_AT_ONCE_BYTES = 4 * 1024 * 1024;
+/** Compressed bytes that are unfolded at once, if they do not become too many. */
+export const UNFOLDED_AT_ONCE_BYTES: Readonly<Record<Codec, number>> = {
+  none: SURVEYED_AT_ONCE_BYTES,
+  gzip: 32 * 1024,
+  snappy: 128 * 1024,
+  lz4: 128 * 1024,
+  zstd: 64 * 1024,
+};
+/** The most that they may become. */
+export const UNFOLDED_AT_ONCE_BYTES_MAX = 512 * 1024;
+/** Unfolded records that are packed anew at once. */
+export const PACKED_AT_ONCE_BYTES: Readonly<Record<Codec, number>> = {
+  none: UNFOLDED_AT_ONCE_BYTES_MAX,
+  gzip: 24 * 1024,
+  snappy: 128 * 1024,
+  lz4: 128 * 1024,
+  zstd: 64 * 1024,
+};
+/** Messages of magic 0 and 1 are taken apart one by one. */
+export const REBUILT_AT_ONCE_BYTES = 64 * 1024;
+
+/**
+ * The most bytes that a client's compressed batch may unfold to, in a worker: what the client of this
+ * project takes. A producer that is told MESSAGE_TOO_LARGE splits the batch.
+ */
+export const UNFOLDED_BATCH_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Whether the caller waits for everything, or would rather leave what is long to a worker. */
+export type Pace = 'patient' | 'at-once';
