@@ -199,7 +199,7 @@ export class FetchSessions {
     version: number,
     now: number,
   ): FetchPlan {
-    session.nextEpoch = session.nextEpoch === LAST_EPOCH ? 1 : session.nextEpoch + 1;
+    session.nextEpoch = epochAfter(session.nextEpoch);
     session.usedAtMs = now;
     const { partitions } = session;
     this.#merge(request, version, partitions);
@@ -321,6 +321,9 @@ export class FetchSessions {
     return true;
   }
 }
+
+/** The epoch of the request after one of `epoch`: never that of a first or of a last request. */
+export const epochAfter = (epoch: number): number => (epoch === LAST_EPOCH ? 1 : epoch + 1);
 
 /** The broker id of a follower, -1 for consumers; its place on the wire changed with v15. */
 export function replicaIdOf(request: FetchRequest): number {
