@@ -55,6 +55,8 @@ class SessionPartition implements FetchTarget {
   want(wanted: WantedPartition, version: number): this {
     this.fetchOffset = wanted.fetchOffset;
     this.maxBytes = wanted.partitionMaxBytes;
+    // What was answered under another epoch may have been ignored.
+    if (wanted.currentLeaderEpoch !== this.currentLeaderEpoch) this.toldHighWatermark = -1;
     this.currentLeaderEpoch = wanted.currentLeaderEpoch;
     this.lastFetchedEpoch = wanted.lastFetchedEpoch;
     this.logStartOffset = wanted.logStartOffset;

@@ -2,7 +2,8 @@
  * Following one leader: fetches all partitions that this broker follows on one source broker, over
  * one connection and with one request at a time.
  *
- * A round is: ask for everything from where each log ends; cut back the logs that the leader says
+ * A round is: ask for everything from where each log ends, in words that leave out what the leader has
+ * been told before (source-session.ts); cut back the logs that the leader says
  * have gone another way; append what came; wait until that is written; take over the leader's high
  * watermark. Waiting for the write before the next round is what makes the offset a follower asks
  * for a promise: the leader counts everything below it as replicated.
@@ -27,17 +28,23 @@ import { afterOutOfRange, truncationOffset } from '../core/partition/epochs.ts';
 import { UnexpectedAppendOffset } from '../log/log-types.ts';
 import type { OffsetWaiter } from './offset-waiters.ts';
 import type { Partition } from './partition.ts';
+import { type Position, SourceSession } from './source-session.ts';
 
 /** Topics go by name up to this version, and only by id after it. */
 const LAST_FETCH_WITH_NAMES = 12;
 /** Followers say who they are in a struct of its own from this version on. */
 const REPLICA_STATE_SINCE = 15;
+/** The source has not, or not like this, the session that was named. */
+const SESSION_ERRORS: ReadonlySet<string> = new Set([
+  'FETCH_SESSION_ID_NOT_FOUND',
+  'INVALID_FETCH_SESSION_EPOCH',
+  'FETCH_SESSION_TOPIC_ID_ERROR',
+]);
 const LATEST_TIMESTAMP = -1;
 const EARLIEST_TIMESTAMP = -2;
 
 export type FetchInput = InputOf<typeof fetchRequest>;
 export type ListOffsetsInput = InputOf<typeof listOffsetsRequest>;
-type FetchTopicInput = FetchInput['topics'][number];
 type FetchedPartition = FetchResponse['responses'][number]['partitions'][number];
 
 /** A connection to the source broker, as far as fetchers use it. */
@@ -85,15 +92,15 @@ interface Following {
 }
 
 /** What was asked for in a round. */
-interface Asked {
+interface Asked extends Position {
+  readonly replica: Partition;
   readonly following: Following;
-  readonly fetchOffset: number;
-  readonly leaderEpoch: number;
 }
 
 export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #followed = new Map<Partition, Following>();
+  readonly #session: SourceSession;
   #connection: SourceConnection | null = null;
   #running = false;
   #closed = false;
@@ -103,6 +110,7 @@ export class Fetcher {
 
   constructor(options: FetcherOptions) {
     this.#options = options;
+    this.#session = new SourceSession(options.partitionMaxBytes);
   }
 
   get isIdle(): boolean {
@@ -148,17 +156,25 @@ export class Fetcher {
     try {
       this.#connection ??= await this.#options.connect(this.#options.sourceId);
       const { fetchVersion } = this.#connection;
-      const withIds = asked.every(({ following }) => following.partition.log.topicId !== null);
+      const withIds = asked.every(({ topicId }) => topicId !== null);
       const version = withIds ? fetchVersion : Math.min(fetchVersion, LAST_FETCH_WITH_NAMES);
       const request = this.#request(asked, version);
       const { response, done } = await this.#connection.fetch(version, request);
       if (this.#inTrouble) this.#options.log.info('following again', this.#source());
       this.#inTrouble = false;
-      if (response.errorCode !== 0) throw new KafkaError(kafkaErrorOf(response.errorCode));
+      const error = kafkaErrorOf(response.errorCode);
+      if (SESSION_ERRORS.has(error) && request.sessionEpoch !== 0) {
+        this.#session.reset(); // It had no room for us any more: the next round says everything.
+        done();
+        return;
+      }
+      if (error !== 'NONE') throw new KafkaError(error);
+      this.#session.answered(response.sessionId);
       await this.#take(asked, response);
       done(); // The logs have copies of the batches.
     } catch (error) {
       if (!isOfTheWorld(error)) throw error;
+      this.#session.reset();
       this.#connection?.close();
       this.#connection = null;
       if (this.#closed || this.#followed.size === 0) return;
@@ -181,10 +197,17 @@ export class Fetcher {
     for (const following of this.#followed.values()) {
       if (following.resumesAtMs > now) continue;
       const { partition } = following;
+      const { log } = partition;
       ready.push({
         following,
-        fetchOffset: partition.log.logEndOffset,
+        replica: partition,
+        topic: partition.topic,
+        topicId: log.topicId,
+        partition: partition.index,
+        fetchOffset: log.logEndOffset,
         leaderEpoch: partition.leaderEpoch,
+        lastFetchedEpoch: log.latestEpoch ?? -1,
+        logStartOffset: log.logStartOffset,
       });
     }
     return ready;
@@ -211,27 +234,7 @@ export class Fetcher {
   }
 
   #request(asked: readonly Asked[], version: number): FetchInput {
-    const { brokerId, maxWaitMs, minBytes, responseMaxBytes, partitionMaxBytes } = this.#options;
-    const topics = new Map<
-      string,
-      { topic: string; topicId: string; partitions: FetchTopicInput['partitions'][number][] }
-    >();
-    for (const { following, fetchOffset, leaderEpoch } of asked) {
-      const { topic: name, index, log } = following.partition;
-      let topic = topics.get(name);
-      if (topic === undefined) {
-        topic = { topic: name, topicId: log.topicId ?? NO_TOPIC_ID, partitions: [] };
-        topics.set(name, topic);
-      }
-      topic.partitions.push({
-        partition: index,
-        currentLeaderEpoch: leaderEpoch,
-        fetchOffset,
-        lastFetchedEpoch: log.latestEpoch ?? -1,
-        logStartOffset: log.logStartOffset,
-        partitionMaxBytes,
-      });
-    }
+    const { brokerId, maxWaitMs, minBytes, responseMaxBytes } = this.#options;
     const replicaEpoch = this.#options.brokerEpoch() ?? -1;
     return {
       ...(version >= REPLICA_STATE_SINCE
@@ -241,18 +244,19 @@ export class Fetcher {
       minBytes,
       maxBytes: responseMaxBytes,
       isolationLevel: 0,
-      topics: [...topics.values()],
+      ...this.#session.next(asked, version > LAST_FETCH_WITH_NAMES),
     };
   }
 
   async #take(asked: readonly Asked[], response: FetchResponse): Promise<void> {
+    if (response.responses.length === 0) return; // Nothing is new.
     const byTopic = new Map<string, Map<number, Asked>>();
     for (const one of asked) {
-      const { topic, index, log } = one.following.partition;
-      for (const key of log.topicId === null ? [topic] : [topic, log.topicId]) {
+      const { topic, topicId, partition } = one;
+      for (const key of topicId === null ? [topic] : [topic, topicId]) {
         const partitions = byTopic.get(key) ?? new Map<number, Asked>();
         byTopic.set(key, partitions);
-        partitions.set(index, one);
+        partitions.set(partition, one);
       }
     }
     const written: Promise<void>[] = [];
