@@ -14,7 +14,7 @@ import { DiskError } from '@odradek/runtime';
 import { INDEX_WRITE_BYTES } from './index-entries.ts';
 import type { LogResources } from './log-resources.ts';
 import type { Segment } from './segment.ts';
-import { joinNeighbours, type StoredBatches } from './tail-cache.ts';
+import { buffersOf, type StoredBatches } from './tail-cache.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
 /** Batches that were appended together, in place and with their offsets. */
@@ -60,7 +60,7 @@ export class AppendQueue {
 
   append(append: QueuedAppend): void {
     if (this.#state === 'stopped') return;
-    const sizeBytes = append.stored.bytes.length;
+    const sizeBytes = append.stored.sizeBytes;
     this.#pendingBytes += sizeBytes;
     this.#resources.budget.took(sizeBytes);
     this.#enqueue(append);
@@ -145,7 +145,7 @@ export class AppendQueue {
   async #writeRun(run: readonly QueuedAppend[]): Promise<void> {
     const segment = run[0]?.segment;
     if (segment === undefined) return;
-    const buffers = joinNeighbours(run.map(({ stored }) => stored.bytes));
+    const buffers = buffersOf(run.map(({ stored }) => stored));
     const { files } = this.#resources;
     await files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes));
     await this.#owner.beforeWritten(run);
@@ -153,7 +153,7 @@ export class AppendQueue {
     let sizeBytes = 0;
     let aborts = false;
     for (const { stored, aborted } of run) {
-      sizeBytes += stored.bytes.length;
+      sizeBytes += stored.sizeBytes;
       if (aborted.length > 0) aborts = true;
     }
     if (aborts) {

@@ -65,10 +65,10 @@ export class LogReader {
     const lent = new Set<PooledBuffer>();
     let sizeBytes = 0;
     let nextOffset = offset;
-    let start = startOfBatchWith(entry.bytes, 0, offset);
-    const firstOffset = baseOffset(entry.bytes, start);
-    while (entry !== undefined) {
-      const { bytes } = entry;
+    let { bytes } = entry;
+    let start = startOfBatchWith(bytes, 0, offset);
+    const firstOffset = baseOffset(bytes, start);
+    for (;;) {
       const room = maxBytes - sizeBytes;
       if (bytes.length - start > room || entry.nextOffset > maxOffset) {
         const atLeastOne = minOneBatch && sizeBytes === 0;
@@ -87,6 +87,8 @@ export class LogReader {
       nextOffset = entry.nextOffset;
       start = 0;
       entry = tail.at(++index);
+      if (entry === undefined) break;
+      bytes = entry.bytes;
     }
     if (sizeBytes === 0) return emptySlice(offset);
     for (const memory of lent) memory.hold();

@@ -516,7 +516,7 @@ export class PartitionLog {
       const nextOffset = lastOffset + 1;
       this.#state.nextOffset = nextOffset;
       const { tails } = this.#resources;
-      const stored = this.isFuture ? tails.storeAside(bytes) : tails.store(bytes);
+      const stored = this.isFuture ? tails.storeAside(bytes) : tails.store(bytes, this.#state.tail);
       this.#queue.append({ segment, stored, firstOffset, nextOffset, recordCount, aborted });
     }
     return {

@@ -26,28 +26,42 @@ const ENTRY_OVERHEAD_BYTES = 160;
 /** Appends that lie side by side become one entry up to this size: few entries, short walks in them. */
 const ENTRY_BYTES_MAX = 16 * 1024;
 
+/**
+ * Batches up to this size get room for more of their kind behind them, so that those of one partition lie
+ * side by side however many partitions are written to in turn.
+ */
+const SMALL_BYTES_MAX = 2 * 1024;
+
+/** The room for a second small batch in a block; it doubles up to an entry's size, so little is left over. */
+const ROOM_BYTES_MIN = 512;
+
 /** Batches in the cache, contiguous in offsets. */
 export interface TailEntry {
   readonly bytes: Buffer;
+  readonly sizeBytes: number;
   /** What `bytes` lie in: to be held by whoever uses them for longer than a turn. */
   readonly memory: PooledBuffer;
   readonly firstOffset: number;
   readonly nextOffset: number;
 }
 
+/** Numbers only: a view of its bytes for each entry would be most of what the garbage collector has to carry. */
 class Entry implements TailEntry {
-  bytes: Buffer;
   readonly block: Block;
   readonly tail: Tail;
+  /** Where in the block. */
+  readonly start: number;
+  end: number;
   readonly firstOffset: number;
   nextOffset: number;
   /** Its partition was cleared. */
   isGone = false;
 
-  constructor(block: Block, tail: Tail, bytes: Buffer, firstOffset: number, nextOffset: number) {
-    this.block = block;
+  constructor(stored: StoredBatches, tail: Tail, firstOffset: number, nextOffset: number) {
+    this.block = stored.block;
     this.tail = tail;
-    this.bytes = bytes;
+    this.start = stored.start;
+    this.end = stored.end;
     this.firstOffset = firstOffset;
     this.nextOffset = nextOffset;
   }
@@ -56,12 +70,19 @@ class Entry implements TailEntry {
     return this.block.memory;
   }
 
+  get sizeBytes(): number {
+    return this.end - this.start;
+  }
+
+  get bytes(): Buffer {
+    return this.block.memory.bytes.subarray(this.start, this.end);
+  }
+
   /** Takes in what lies and counts on right behind it. */
-  extend(block: Block, bytes: Buffer, nextOffset: number): boolean {
-    const sizeBytes = this.bytes.length + bytes.length;
-    const isBehind = bytes.byteOffset === this.bytes.byteOffset + this.bytes.length;
-    if (block !== this.block || !isBehind || sizeBytes > ENTRY_BYTES_MAX) return false;
-    this.bytes = joined(this.bytes, bytes);
+  extend({ block, start, end }: StoredBatches, nextOffset: number): boolean {
+    const isBehind = block === this.block && start === this.end;
+    if (!isBehind || end - this.start > ENTRY_BYTES_MAX) return false;
+    this.end = end;
     this.nextOffset = nextOffset;
     return true;
   }
@@ -86,14 +107,26 @@ class Block {
 
 /** Batches that were stored and are not written yet: their memory stays until `release`. */
 export class StoredBatches {
-  readonly bytes: Buffer;
   /** @internal */
   readonly block: Block;
+  /** @internal Where in the block. */
+  readonly start: number;
+  /** @internal */
+  readonly end: number;
 
-  constructor(block: Block, bytes: Buffer) {
+  constructor(block: Block, start: number, end: number) {
     block.memory.hold();
     this.block = block;
-    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+  }
+
+  get sizeBytes(): number {
+    return this.end - this.start;
+  }
+
+  get bytes(): Buffer {
+    return this.block.memory.bytes.subarray(this.start, this.end);
   }
 
   /** Nobody reads `bytes` by this any more; to be left out if a write may still be running. */
@@ -102,11 +135,22 @@ export class StoredBatches {
   }
 }
 
+/** Part of a block that is kept for the next small batches of one partition. */
+interface Room {
+  readonly block: Block;
+  at: number;
+  end: number;
+  /** How much was set aside the last time; 0: nothing yet in this block. */
+  sizeBytes: number;
+}
+
 /** The entries of one partition: contiguous in offsets, oldest first. */
 export class Tail {
   #entries: Entry[] = [];
   /** Entries before this index are gone; the array is cut when half of it is. */
   #head = 0;
+  /** @internal */
+  room: Room | null = null;
 
   get count(): number {
     return this.#entries.length - this.#head;
@@ -183,12 +227,21 @@ export class TailCache {
     return this.#bytes;
   }
 
-  /** Copies batches to where they stay until they are written, and may stay for readers. */
-  store(batches: Buffer): StoredBatches {
-    const block = this.#blockFor(batches.length);
-    const start = block.usedBytes;
-    block.usedBytes += batches.copy(block.memory.bytes, start);
-    const stored = new StoredBatches(block, block.memory.bytes.subarray(start, block.usedBytes));
+  /** Copies batches of the partition of `tail` to where they stay until they are written, and may stay for readers. */
+  store(batches: Buffer, tail: Tail): StoredBatches {
+    const sizeBytes = batches.length;
+    let block = this.#blocks.at(-1);
+    let start = sizeBytes > SMALL_BYTES_MAX ? -1 : startInRoom(tail, block, sizeBytes);
+    if (start < 0) {
+      block = this.#blockFor(sizeBytes);
+      start = block.usedBytes;
+      block.usedBytes += sizeBytes;
+      if (sizeBytes <= SMALL_BYTES_MAX) {
+        tail.room = { block, at: block.usedBytes, end: block.usedBytes, sizeBytes: 0 };
+      }
+    }
+    const stored = new StoredBatches(block as Block, start, start + sizeBytes);
+    batches.copy(stored.block.memory.bytes, start);
     this.#trim();
     return stored;
   }
@@ -198,21 +251,22 @@ export class TailCache {
     const block = new Block(this.#pool.take(batches.length));
     block.isCached = false;
     batches.copy(block.memory.bytes);
-    const stored = new StoredBatches(block, block.memory.bytes.subarray(0, batches.length));
+    const stored = new StoredBatches(block, 0, batches.length);
     block.memory.release(); // From here on the write alone holds it.
     return stored;
   }
 
   /** Shows stored batches, which continue `tail`, to its readers; they were stored in this order. */
-  add(tail: Tail, { block, bytes }: StoredBatches, firstOffset: number, nextOffset: number): void {
+  add(tail: Tail, stored: StoredBatches, firstOffset: number, nextOffset: number): void {
     const { newest } = tail;
+    const { block } = stored;
     if (newest !== undefined && newest.nextOffset !== firstOffset) this.clear(tail);
-    else if (newest?.extend(block, bytes, nextOffset)) return;
+    else if (newest?.extend(stored, nextOffset)) return;
     if (!block.isCached) {
       this.clear(tail); // What comes later would not continue what is there.
       return;
     }
-    const entry = new Entry(block, tail, bytes, firstOffset, nextOffset);
+    const entry = new Entry(stored, tail, firstOffset, nextOffset);
     tail.push(entry);
     block.entries.push(entry);
     this.#bytes += ENTRY_OVERHEAD_BYTES;
@@ -244,6 +298,44 @@ export class TailCache {
       oldest.memory.release();
     }
   }
+}
+
+/**
+ * Finds a place behind the partition's last small batch, if that is in the block that is being filled; makes room
+ * for more where there is none left.
+ * @returns -1: it is its first small batch in this block, or the block is full
+ */
+function startInRoom({ room }: Tail, newest: Block | undefined, sizeBytes: number): number {
+  if (room === null || room.block !== newest) return -1;
+  if (room.end - room.at < sizeBytes) {
+    const wanted = Math.min(Math.max(room.sizeBytes * 2, ROOM_BYTES_MIN), ENTRY_BYTES_MAX);
+    const grown = Math.max(wanted, sizeBytes);
+    if (newest.freeBytes < grown) return -1;
+    // What is left of the old room goes unused, unless the new one follows it at once.
+    if (room.end !== newest.usedBytes) room.at = newest.usedBytes;
+    newest.usedBytes += grown;
+    room.end = newest.usedBytes;
+    room.sizeBytes = grown;
+  }
+  const start = room.at;
+  room.at += sizeBytes;
+  return start;
+}
+
+/** What a write takes: stored batches that lie side by side as one. */
+export function buffersOf(stored: readonly StoredBatches[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  for (let index = 0; index < stored.length; ) {
+    const { block, start, end: firstEnd } = stored[index] as StoredBatches;
+    let end = firstEnd;
+    for (index += 1; index < stored.length; index += 1) {
+      const next = stored[index] as StoredBatches;
+      if (next.block !== block || next.start !== end) break;
+      end = next.end;
+    }
+    buffers.push(block.memory.bytes.subarray(start, end));
+  }
+  return buffers;
 }
 
 /** Two slices of the same memory, the second right behind the first, as one. */

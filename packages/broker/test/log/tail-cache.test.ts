@@ -5,7 +5,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { BufferPool, InvariantViolation, type PooledBuffer } from '@odradek/runtime';
 import fc from 'fast-check';
-import { joinNeighbours, type StoredBatches, Tail, TailCache } from '../../src/log/tail-cache.ts';
+import {
+  buffersOf,
+  joinNeighbours,
+  type StoredBatches,
+  Tail,
+  TailCache,
+} from '../../src/log/tail-cache.ts';
 
 const LIMIT_BYTES = 1 << 20;
 const BLOCK_BYTES = LIMIT_BYTES / 16;
@@ -14,7 +20,7 @@ const poisoned = (): BufferPool => new BufferPool({ poison: true });
 
 /** Stores and adds at once, as when a write is done in no time. */
 function put(cache: TailCache, tail: Tail, bytes: Buffer, first: number, next: number): void {
-  const stored = cache.store(bytes);
+  const stored = cache.store(bytes, tail);
   cache.add(tail, stored, first, next);
   stored.release();
 }
@@ -69,19 +75,47 @@ test('entries are contiguous: a gap drops what was before it', () => {
   expect([tail.count, tail.find(5), tail.find(20)]).toEqual([1, -1, 0]);
 });
 
-test('small neighbours become one entry, up to a size', () => {
+test('small batches become one entry, up to a size, however many partitions take turns', () => {
   const cache = new TailCache(poisoned());
-  const tail = new Tail();
-  const other = new Tail();
-  for (let n = 0; n < 20; n++) put(cache, tail, Buffer.alloc(1000, n), n, n + 1);
-  expect(tail.count).toBe(2);
-  put(cache, other, Buffer.alloc(1000), 0, 1);
-  put(cache, tail, Buffer.alloc(1000, 20), 20, 21);
-  expect(tail.count).toBe(3);
-  expect([0, 15, 16, 19, 20].map((offset) => tail.find(offset))).toEqual([0, 0, 1, 1, 2]);
-  expect(bytesOf(tail)).toEqual(
-    Buffer.concat([...Array(21).keys()].map((n) => Buffer.alloc(1000, n))),
-  );
+  const tails = [new Tail(), new Tail(), new Tail()];
+  for (let n = 0; n < 21; n++)
+    for (const [index, tail] of tails.entries())
+      put(cache, tail, Buffer.alloc(1000, n * 3 + index), n, n + 1);
+  for (const [index, tail] of tails.entries()) {
+    expect(tail.count).toBeLessThanOrEqual(7); // The room for them doubles: 1, 1, 2, 4, 8 and 5 more.
+    expect([0, 20, 21].map((offset) => tail.find(offset))).toEqual([0, tail.count - 1, -1]);
+    const expected = [...Array(21).keys()].map((n) => Buffer.alloc(1000, n * 3 + index));
+    expect(bytesOf(tail)).toEqual(Buffer.concat(expected));
+  }
+  const alone = new Tail();
+  for (let n = 0; n < 40; n++) put(cache, alone, Buffer.alloc(1000, n), n, n + 1);
+  expect(alone.count).toBe(3);
+});
+
+test('room that is set aside is less than half of a block', () => {
+  const cache = new TailCache(poisoned(), LIMIT_BYTES);
+  const tails = Array.from({ length: 7 }, () => new Tail());
+  let rounds = 0;
+  while (cache.bytes < 2 * BLOCK_BYTES) {
+    for (const tail of tails) put(cache, tail, Buffer.alloc(100, rounds), rounds, rounds + 1);
+    rounds += 1;
+  }
+  expect(rounds * tails.length * 100).toBeGreaterThan(BLOCK_BYTES / 2);
+});
+
+test('what is written is one piece where batches lie side by side', () => {
+  const cache = new TailCache(poisoned(), LIMIT_BYTES);
+  const [one, two] = [new Tail(), new Tail()];
+  const stored: StoredBatches[] = [];
+  for (let n = 0; n < 30; n++) {
+    stored.push(cache.store(Buffer.alloc(50, n), one));
+    cache.store(Buffer.alloc(50, 200), two);
+    if (n === 20) stored.push(cache.store(Buffer.alloc(5000, 99), one));
+  }
+  const buffers = buffersOf(stored);
+  expect(buffers.length).toBeLessThan(10);
+  expect(Buffer.concat(buffers)).toEqual(Buffer.concat(stored.map(({ bytes }) => bytes)));
+  expect(buffersOf([])).toEqual([]);
 });
 
 test('slices that lie side by side are joined, others are not', () => {
@@ -105,7 +139,7 @@ describe('memory is used again', () => {
     const pool = poisoned();
     const cache = new TailCache(pool, LIMIT_BYTES);
     const tail = new Tail();
-    const pending = cache.store(Buffer.alloc(BLOCK_BYTES, 7));
+    const pending = cache.store(Buffer.alloc(BLOCK_BYTES, 7), tail);
     for (let n = 0; n < 40; n++) put(cache, new Tail(), Buffer.alloc(BLOCK_BYTES, n), 0, 1);
     expect(pending.bytes.equals(Buffer.alloc(BLOCK_BYTES, 7))).toBe(true);
     cache.add(tail, pending, 0, 1);
@@ -157,7 +191,7 @@ test('whatever is stored, written late, cleared and read: readers see what was a
           if (what === 'store') {
             mark = (mark + 1) % 200;
             appended.push(Buffer.alloc(size, mark));
-            pending.push(cache.store(appended.at(-1)!));
+            pending.push(cache.store(appended.at(-1)!, tail));
           } else if (what === 'write') {
             for (const stored of pending.splice(0)) {
               expect(stored.bytes.equals(appended[log.written]!)).toBe(true);
