@@ -23,11 +23,19 @@ export async function claimDirectory(
   const found = content === null ? new Map<string, string>() : parse(content.toString('utf8'));
   if (content !== null) checkOwner(file, found, owner);
   if (found.has('cluster.id') && found.has('broker.id')) return;
-  found.set('cluster.id', owner.clusterId);
-  found.set('version', '0');
-  found.set('broker.id', String(owner.brokerId));
-  const lines = [...found].map(([key, value]) => `${key}=${value}`);
-  await disk.replaceFile(file, `#\n#${new Date(wroteAtMs).toUTCString()}\n${lines.join('\n')}\n`);
+  const ours = new Map([
+    ['broker.id', String(owner.brokerId)],
+    ['version', '0'],
+    ['cluster.id', owner.clusterId],
+  ]);
+  const lines = [...new Map([...ours, ...found, ...ours])].map(([key, value]) => `${key}=${value}`);
+  await disk.replaceFile(file, `#\n#${javaDate(wroteAtMs)}\n${lines.join('\n')}\n`);
+}
+
+/** As Java's `Date` prints itself in UTC: Tue Nov 14 22:13:20 UTC 2023. */
+function javaDate(atMs: number): string {
+  const [day = '', date, month, year, time] = new Date(atMs).toUTCString().split(' ');
+  return `${day.replace(',', '')} ${month} ${date} ${time} UTC ${year}`;
 }
 
 function checkOwner(

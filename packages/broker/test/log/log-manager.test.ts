@@ -18,7 +18,7 @@ describe('whose a directory is', () => {
     await (await openManager('/data', { environment, brokerId: 3 })).close();
     const content = disk.content('/data/meta.properties').toString();
     expect(content).toBe(
-      '#\n#Tue, 14 Nov 2023 22:13:20 GMT\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\nversion=0\nbroker.id=3\n',
+      '#\n#Tue Nov 14 22:13:20 UTC 2023\nbroker.id=3\nversion=0\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\n',
     );
     await (await openManager('/data', { environment, brokerId: 3 })).close();
   });
