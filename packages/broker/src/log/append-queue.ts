@@ -36,8 +36,11 @@ interface QueuedTask {
 }
 
 export interface AppendQueueOwner {
-  /** Awaited between a write and `written`: forces data to the medium when the topic asks for it. */
-  beforeWritten(appends: readonly QueuedAppend[]): Promise<void> | null;
+  /**
+   * Writes appends, and forces them to the medium, when the topic asks for that now; null when it
+   * does not: then they are handed to the operating system as usual.
+   */
+  writeDurably(appends: readonly QueuedAppend[], buffers: readonly Buffer[]): Promise<void> | null;
   /** The system has these appends; called in order, once per write. Must not throw. */
   written(appends: readonly QueuedAppend[]): void;
   /** A write failed; nothing after it will be written. */
@@ -147,8 +150,8 @@ export class AppendQueue {
     if (segment === undefined) return;
     const buffers = buffersOf(run.map(({ stored }) => stored));
     const { files } = this.#resources;
-    await files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes));
-    await this.#owner.beforeWritten(run);
+    await (this.#owner.writeDurably(run, buffers) ??
+      files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes)));
     if (this.#isStopped()) return;
     let sizeBytes = 0;
     let aborts = false;

@@ -8,6 +8,7 @@
 import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
 import { ConfigError, DiskError, type Environment, invariant } from '@odradek/runtime';
+import type { JournalLimits } from './flush/journal.ts';
 import { LogDirectory } from './log-directory.ts';
 import { LogDamaged } from './log-types.ts';
 
@@ -17,6 +18,8 @@ export interface LogDirectoriesOptions {
   readonly clusterId: string;
   readonly brokerId: number;
   readonly environment: Environment;
+  /** Sizes of each directory's flush journal; tests have small ones. */
+  readonly flushJournal?: JournalLimits | undefined;
 }
 
 export class LogDirectories {
@@ -35,6 +38,9 @@ export class LogDirectories {
     this.#paths = paths;
     this.#opened = opened;
     this.#environment = environment;
+    for (const directory of opened) {
+      directory.onFailure = (error) => this.fail(directory.path, error);
+    }
   }
 
   /**
@@ -116,6 +122,7 @@ export class LogDirectories {
     const directory = this.at(directoryPath);
     if (!directory.online) return;
     directory.online = false;
+    directory.flushes.stop();
     this.#environment.log.error('a log directory has failed and is offline from now on', {
       directory: directoryPath,
       error,

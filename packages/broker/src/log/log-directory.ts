@@ -4,7 +4,7 @@
  * the process is started again.
  */
 import path from 'node:path';
-import type { Disk, Environment } from '@odradek/runtime';
+import type { Disk, DiskError, Environment } from '@odradek/runtime';
 import {
   encodeOffsetCheckpoint,
   type OffsetEntry,
@@ -19,6 +19,9 @@ import {
   parsePartitionFolder,
   RECOVERY_POINT_FILE,
 } from './file-names.ts';
+import { GroupCommit } from './flush/group-commit.ts';
+import type { JournalLimits } from './flush/journal.ts';
+import { LeftJournal, type RestoredLog } from './flush/journal-recovery.ts';
 import { LogDamaged } from './log-types.ts';
 import { claimDirectory } from './meta-properties.ts';
 
@@ -37,6 +40,12 @@ export class LogDirectory {
   readonly logStarts: ReadonlyMap<string, number>;
   readonly highWatermarks: ReadonlyMap<string, number>;
   readonly folders: readonly FoundFolder[];
+  /** What the logs here have to be on the medium before they acknowledge it. */
+  readonly flushes: GroupCommit;
+  /** From before an unclean stop, until all logs are loaded. */
+  leftJournal: LeftJournal | null;
+  /** Told of file operations that fail and are nobody else's. */
+  onFailure: ((error: DiskError) => void) | null = null;
   online = true;
   /** Logs that live here, those being made included: new ones go where there are fewest. */
   logCount = 0;
@@ -52,7 +61,9 @@ export class LogDirectory {
     logStarts: ReadonlyMap<string, number>;
     highWatermarks: ReadonlyMap<string, number>;
     folders: readonly FoundFolder[];
-    disk: Disk;
+    leftJournal: LeftJournal | null;
+    limits: JournalLimits | undefined;
+    environment: Environment;
     release: () => Promise<void>;
   }) {
     this.path = fields.path;
@@ -61,7 +72,14 @@ export class LogDirectory {
     this.logStarts = fields.logStarts;
     this.highWatermarks = fields.highWatermarks;
     this.folders = fields.folders;
-    this.#disk = fields.disk;
+    this.leftJournal = fields.leftJournal;
+    this.flushes = new GroupCommit({
+      directory: fields.path,
+      environment: fields.environment,
+      limits: fields.limits,
+      failed: (error) => this.onFailure?.(error),
+    });
+    this.#disk = fields.environment.disk;
     this.#release = fields.release;
   }
 
@@ -72,7 +90,11 @@ export class LogDirectory {
    */
   static async open(
     directory: string,
-    owner: { readonly clusterId: string; readonly brokerId: number },
+    owner: {
+      readonly clusterId: string;
+      readonly brokerId: number;
+      readonly flushJournal?: JournalLimits | undefined;
+    },
     environment: Environment,
   ): Promise<LogDirectory> {
     const { disk, clock } = environment;
@@ -88,6 +110,7 @@ export class LogDirectory {
       const highWatermarks = await checkpoint(HIGH_WATERMARK_FILE);
       const marker = path.join(directory, CLEAN_SHUTDOWN_FILE);
       const cleanShutdown = (await disk.status(marker)) !== null;
+      const leftJournal = await LeftJournal.read(environment, directory, cleanShutdown);
       if (cleanShutdown) {
         await disk.remove(marker);
         await disk.syncDirectory(directory);
@@ -99,7 +122,9 @@ export class LogDirectory {
         logStarts,
         highWatermarks,
         folders,
-        disk,
+        leftJournal,
+        limits: owner.flushJournal,
+        environment,
         release: () => lock.release(),
       });
     } catch (error) {
@@ -127,6 +152,13 @@ export class LogDirectory {
     this.#written.delete(name); // What is there when writing fails is not known.
     await this.#disk.replaceFile(path.join(this.path, name), text);
     this.#written.set(name, text);
+  }
+
+  /** All logs are loaded: what a journal had of them is in their segments. */
+  async dropLeftJournal(logs: readonly RestoredLog[]): Promise<void> {
+    this.leftJournal?.tellOfLosses(logs);
+    await this.leftJournal?.remove();
+    this.leftJournal = null;
   }
 
   /** Says that everything here was closed in order. */

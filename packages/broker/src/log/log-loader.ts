@@ -18,6 +18,7 @@ import {
   SUFFIX,
   segmentFileName,
 } from './file-names.ts';
+import type { RestoreTail } from './flush/journal-recovery.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { DirectoryProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
@@ -29,6 +30,7 @@ import {
   type RecoveredSegment,
   recoverSegment,
   replayProducers,
+  type SegmentTail,
 } from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
@@ -42,6 +44,8 @@ export interface LoadOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 when it has no entry. */
   readonly logStartOffset: number;
+  /** Gives segments back what the flush journal has of them; null when it has nothing. */
+  readonly restore?: RestoreTail | null;
   /** For logs that are found at a start, of which there may be many. */
   readonly start?: {
     /** Lets so many logs be recovered at a time. */
@@ -234,7 +238,7 @@ class Loader {
     const segments: Segment[] = [];
     if (progress) progress.segmentsLeft += bases.length;
     for (const [index, base] of bases.entries()) {
-      const { segment, cutBytes } = await this.#recoverOne(base, state);
+      const { segment, cutBytes } = await this.#recoverOne(base, state, bases[index + 1]);
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -260,10 +264,16 @@ class Loader {
     return segments;
   }
 
-  async #recoverOne(base: number, state: DerivedState): Promise<RecoveredSegment> {
+  /** @param nextBase where the segment behind it begins */
+  async #recoverOne(
+    base: number,
+    state: DerivedState,
+    nextBase = Number.POSITIVE_INFINITY,
+  ): Promise<RecoveredSegment> {
     await this.#remove(segmentFileName(base, SUFFIX.transactionIndex));
-    const options = this.#segmentOptions(base);
-    return recoverSegment(this.#resources, options, this.#options.config, state);
+    const { config, restore } = this.#options;
+    const tail: SegmentTail | null = restore ? { restore, offsetLimit: nextBase } : null;
+    return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, tail);
   }
 
   /** Producer state at the end of `sound` segments; `end` is the base of the first one to recover. */

@@ -295,13 +295,19 @@ export class LogManager {
     await this.#chores.stop();
     await Promise.allSettled([...this.#creating.values(), ...this.#deleting.values()]);
     const logs = [...this.#everyLog()];
+    for (const { flushes } of this.#directories.online) flushes.closing();
     await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) =>
       this.#tolerant(() => log.close()),
     );
     await this.#checkpointAll.run();
     await this.#resources.files.close();
     for (const directory of this.#directories.online)
-      await this.#tolerant(() => this.#onDisk(directory, () => directory.markClean()));
+      await this.#tolerant(() =>
+        this.#onDisk(directory, async () => {
+          await directory.flushes.close();
+          await directory.markClean();
+        }),
+      );
     await this.#directories.release();
   }
 
@@ -323,6 +329,8 @@ export class LogManager {
         await this.#loadFolder(directory, folder, { recoveries, progress });
         progress.logsLeft -= 1;
       });
+      const isHere = (log: PartitionLog): boolean => log.directory === directory.path;
+      await directory.dropLeftJournal([...this.#everyLog(), ...this.#twins].filter(isHere));
     } catch (error) {
       if (!isOfTheDisk(error)) throw error;
       this.#directories.fail(directory.path, error);
@@ -356,6 +364,7 @@ export class LogManager {
       cleanShutdown: directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
       logStartOffset: directory.logStarts.get(key) ?? 0,
+      restore: directory.leftJournal?.restorerOf(topic, partition) ?? null,
       start,
     });
     log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
@@ -456,6 +465,7 @@ export class LogManager {
       path: folder,
       config,
       resources: this.#resources,
+      flushes: directory.flushes,
       loaded,
       isFuture,
       failed: (log, error) => this.#directories.fail(log.directory, error),

@@ -6,6 +6,7 @@
  */
 import type { ProducerStates } from '../core/producer-state/producer-states.ts';
 import type { AppendQueue } from './append-queue.ts';
+import type { LogFlush } from './flush/log-flush.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LoadedLog } from './log-loader.ts';
@@ -43,6 +44,7 @@ export interface LogParts {
   readonly state: LogState;
   readonly reader: LogReader;
   readonly queue: AppendQueue;
+  readonly flush: LogFlush;
 }
 
 /** The state that a log starts with. */

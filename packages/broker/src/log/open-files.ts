@@ -11,6 +11,9 @@ export const OPEN_FILES_MAX = 500;
 /** Files beyond the limit that are about to be closed; when closing falls behind, opening waits. */
 export const CLOSING_FILES_MAX = 16;
 
+const MODES = ['write', 'read', 'durable'] as const;
+type Mode = (typeof MODES)[number];
+
 interface OpenFile {
   readonly key: string;
   readonly opening: Promise<DiskFile>;
@@ -49,12 +52,8 @@ export class OpenFiles {
     return this.#run(path, this.#open.has(path) ? 'write' : 'read', operation);
   }
 
-  async #run<T>(
-    path: string,
-    mode: 'read' | 'write',
-    operation: (file: DiskFile) => Promise<T>,
-  ): Promise<T> {
-    const key = mode === 'read' ? readKey(path) : path;
+  async #run<T>(path: string, mode: Mode, operation: (file: DiskFile) => Promise<T>): Promise<T> {
+    const key = keyOf(path, mode);
     let waited = false;
     while (!this.#open.has(key) && !this.#makeRoom()) {
       waited = true;
@@ -72,10 +71,15 @@ export class OpenFiles {
     }
   }
 
+  /** As {@link use}, with each write on the medium when it resolves. */
+  durable<T>(path: string, operation: (file: DiskFile) => Promise<T>): Promise<T> {
+    return this.#run(path, 'durable', operation);
+  }
+
   /** Closes a file that is about to be renamed or removed; operations on it still finish. */
   drop(path: string): void {
-    for (const key of [path, readKey(path)]) {
-      const entry = this.#open.get(key);
+    for (const mode of MODES) {
+      const entry = this.#open.get(keyOf(path, mode));
       if (entry !== undefined) void this.#drop(entry);
     }
   }
@@ -90,7 +94,7 @@ export class OpenFiles {
     await Promise.all(closing);
   }
 
-  #take(path: string, key: string, mode: 'read' | 'write'): OpenFile {
+  #take(path: string, key: string, mode: Mode): OpenFile {
     let entry = this.#open.get(key);
     if (entry === undefined) {
       const opening = this.#disk.open(path, mode);
@@ -152,7 +156,7 @@ export class OpenFiles {
   }
 }
 
-/** A file that is open for reading only is kept apart: no path ends so. */
-function readKey(path: string): string {
-  return `${path}\0read`;
+/** A file that is open for reading only, or durably, is kept apart: no path ends so. */
+function keyOf(path: string, mode: Mode): string {
+  return mode === 'write' ? path : `${path}\0${mode}`;
 }

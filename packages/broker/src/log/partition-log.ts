@@ -11,7 +11,7 @@
  * is core/partition/ and replica/; which logs there are is log-manager.ts.
  */
 import { KafkaError } from '@odradek/protocol';
-import type { DiskError, Millis } from '@odradek/runtime';
+import type { DiskError } from '@odradek/runtime';
 import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
 import type { AppendBudget } from './append-budget.ts';
@@ -24,6 +24,8 @@ import {
   leaderSet,
   validBatches,
 } from './append-sets.ts';
+import type { GroupCommit } from './flush/group-commit.ts';
+import { LogFlush } from './flush/log-flush.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
 import { LogCondition } from './log-condition.ts';
 import type { LogConfig } from './log-config.ts';
@@ -59,6 +61,8 @@ export interface PartitionLogOptions {
   readonly path: string;
   readonly config: LogConfig;
   readonly resources: LogResources;
+  /** Of the data directory. */
+  readonly flushes: GroupCommit;
   readonly loaded: LoadedLog;
   /** A copy that nobody reads yet (future-logs.ts): its batches stay out of the tail cache. */
   readonly isFuture?: boolean;
@@ -90,9 +94,8 @@ export class PartitionLog {
   readonly #times: TimeLookup;
   readonly #epochFile: LeaderEpochFile;
   readonly #condition: LogCondition;
+  readonly #flush: LogFlush;
   #topicId: string | null;
-  #unflushedRecordCount = 0;
-  #flushedAt: Millis;
 
   constructor(options: PartitionLogOptions) {
     const { resources, loaded } = options;
@@ -104,17 +107,24 @@ export class PartitionLog {
     this.#resources = resources;
     this.#condition = new LogCondition(this.name, (error) => options.failed(this, error));
     this.#topicId = loaded.topicId;
-    this.#flushedAt = resources.environment.clock.now();
     this.#state = stateOf(loaded, options.path, options.config);
     this.#reader = new LogReader(resources, this.#state);
     this.#times = new TimeLookup(resources, this.#state, this.#reader);
     this.#epochFile = new LeaderEpochFile(resources.environment.disk, this.path, loaded.epochs);
+    const { topic, partition, flushes: groups } = options;
+    this.#flush = new LogFlush({ topic, partition, groups, state: this.#state, resources });
     this.#queue = new AppendQueue(resources, {
-      beforeWritten: (appends) => this.#flushByCount(appends),
+      writeDurably: (appends, buffers) => this.#flush.commit(appends, buffers),
       written: (appends) => this.#written(appends),
       failed: (error) => options.failed(this, error),
     });
-    this.#parts = { resources, state: this.#state, reader: this.#reader, queue: this.#queue };
+    this.#parts = {
+      resources,
+      state: this.#state,
+      reader: this.#reader,
+      queue: this.#queue,
+      flush: this.#flush,
+    };
   }
 
   /** `topic-partition`, for messages. */
@@ -373,7 +383,9 @@ export class PartitionLog {
    */
   truncateTo(offset: number): Promise<void> {
     return this.#alone(async () => {
-      if (offset < this.#state.nextOffset) await truncateLog(this.#parts, Math.max(0, offset));
+      if (offset < this.#state.nextOffset) {
+        await this.#flush.cut(() => truncateLog(this.#parts, Math.max(0, offset)));
+      }
       // An epoch that begins at the end has no records and must go too, or a follower that once led
       // for a moment names it in every fetch and is told to truncate again, for ever.
       else this.#state.epochs.truncateEnd(offset);
@@ -382,7 +394,7 @@ export class PartitionLog {
 
   /** Drops everything and goes on at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
-    return this.#alone(() => restartLog(this.#parts, offset));
+    return this.#alone(() => this.#flush.cut(() => restartLog(this.#parts, offset)));
   }
 
   /**
@@ -435,7 +447,7 @@ export class PartitionLog {
   async flush(): Promise<void> {
     const { nextOffset } = this.#state;
     if (nextOffset <= this.#state.recoveryPoint || this.#condition.ended) return;
-    this.#flushedAt = this.#resources.environment.clock.now();
+    this.#flush.noteFlush();
     const active = this.#state.segments.active;
     await this.#queue.task(() => writeIndexes(this.#resources, active));
     this.#condition.requireReadable();
@@ -444,8 +456,7 @@ export class PartitionLog {
 
   /** Flushes if flush.ms has passed since the last time. */
   flushIfDue(): Promise<void> {
-    const waitedMs = this.#resources.environment.clock.now() - this.#flushedAt;
-    return waitedMs < this.#state.config.flushIntervalMs ? Promise.resolve() : this.flush();
+    return this.#flush.isDue ? this.flush() : Promise.resolve();
   }
 
   /** Gives a log without a topic id its id. */
@@ -462,6 +473,7 @@ export class PartitionLog {
     await this.#alone(async () => {
       await finishLog(this.#parts);
       await this.#epochFile.save();
+      await this.#flush.end();
       this.#end('closed');
     });
   }
@@ -469,7 +481,10 @@ export class PartitionLog {
   /** An end without a farewell: the folder is about to be removed. Writes that run are waited for. */
   async abandon(): Promise<void> {
     if (this.#condition.ended) return;
-    await this.#alone(() => Promise.resolve(this.#end('closed')));
+    await this.#alone(async () => {
+      await this.#flush.end();
+      this.#end('closed');
+    });
   }
 
   /** The data directory has failed. */
@@ -559,22 +574,8 @@ export class PartitionLog {
       tails.add(this.#state.tail, stored, firstOffset, nextOffset);
       this.#state.logEndOffset = nextOffset;
     }
+    this.#flush.written();
     this.onAdvance?.(this);
-  }
-
-  /** With flush.messages a batch counts as written when the medium has it. */
-  #flushByCount(appends: readonly QueuedAppend[]): Promise<void> | null {
-    if (this.#state.config.flushIntervalMessages >= Number.MAX_SAFE_INTEGER) return null;
-    for (const { recordCount } of appends) this.#unflushedRecordCount += recordCount;
-    const segment = appends[0]?.segment;
-    if (
-      this.#unflushedRecordCount < this.#state.config.flushIntervalMessages ||
-      segment === undefined
-    ) {
-      return null;
-    }
-    this.#unflushedRecordCount = 0;
-    return this.#resources.files.use(segment.logPath, (file) => file.sync());
   }
 
   #saveEpochs(): void {
@@ -585,6 +586,7 @@ export class PartitionLog {
   async #alone(run: () => Promise<void>): Promise<void> {
     await this.#condition.alone(async () => {
       await this.#queue.whenIdle();
+      this.#condition.requireReadable(); // Idle it is also when the directory has failed.
       await run();
     });
     if (!this.#condition.ended) this.#saveEpochs();

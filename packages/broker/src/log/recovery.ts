@@ -9,11 +9,12 @@ import { DiskError } from '@odradek/runtime';
 import type { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { writeIndexes } from './append-queue.ts';
 import { producerBatchOf } from './batches.ts';
+import type { RestoreTail } from './flush/journal-recovery.ts';
 import type { IndexEntries } from './index-entries.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
-import { scanBatches } from './scan.ts';
+import { scanBatches, type VisitBatch } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
 
@@ -28,12 +29,20 @@ export interface DerivedState {
   readonly epochs: LeaderEpochs;
 }
 
+/** What may be appended to a segment while it is recovered. */
+export interface SegmentTail {
+  readonly restore: RestoreTail;
+  /** Base of the segment behind it. */
+  readonly offsetLimit: number;
+}
+
 /** Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more. */
 export async function recoverSegment(
   resources: LogResources,
   options: SegmentOptions,
   config: LogConfig,
   state: DerivedState,
+  tail: SegmentTail | null = null,
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
@@ -46,25 +55,32 @@ export async function recoverSegment(
   let foundBytes = 0;
   const soundBytes = await files.use(segment.logPath, async (file) => {
     foundBytes = await file.sizeBytes();
+    const visit: VisitBatch = (facts, buffer, at) => {
+      if (facts.firstOffset < segment.nextOffset) return false;
+      if (!segment.covers(facts.lastOffset)) return false;
+      segment.append(facts, config.indexIntervalBytes);
+      noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
+      const batch = producerBatchOf(buffer, at);
+      const transaction = batch === null ? null : noteBatch(state.producers, batch);
+      if (transaction !== null) aborted.push(transaction);
+      return true;
+    };
     const end = await scanBatches(
       file,
       { from: 0, to: foundBytes, verify: true, between: saveAborted },
-      (facts, buffer, at) => {
-        if (facts.firstOffset < segment.nextOffset) return false;
-        if (!segment.covers(facts.lastOffset)) return false;
-        segment.append(facts, config.indexIntervalBytes);
-        noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
-        const batch = producerBatchOf(buffer, at);
-        const transaction = batch === null ? null : noteBatch(state.producers, batch);
-        if (transaction !== null) aborted.push(transaction);
-        return true;
-      },
+      visit,
     );
     if (end < foundBytes) await file.truncate(end);
+    if (tail === null) return end;
+    const { nextOffset } = segment;
+    const { epochs } = state;
+    const { offsetLimit } = tail;
+    const to = end + (await tail.restore({ file, position: end, nextOffset, offsetLimit, epochs }));
+    await scanBatches(file, { from: end, to, verify: true, between: saveAborted }, visit);
     return end;
   });
   segment.finish();
-  segment.writtenBytes = soundBytes;
+  segment.writtenBytes = segment.sizeBytes;
   await rewriteIndexes(resources, segment);
   return { segment, cutBytes: foundBytes - soundBytes };
 }

@@ -22,6 +22,8 @@ export async function truncateLog(parts: LogParts, offset: number): Promise<void
   if (offset < state.segments.first.baseOffset) return restartLog(parts, offset);
   const removed = state.segments.removeFrom(offset + 1);
   await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
+  // Were one of them back after a crash, and this one cut, the log would have a hole.
+  if (removed.length > 0) await resources.environment.disk.syncDirectory(state.folder);
   const endOffset = await truncateActive(parts, state.segments.active, offset);
   state.epochs.truncateEnd(endOffset);
   await state.snapshots.removeWhere((at) => at > endOffset);
@@ -44,6 +46,8 @@ export async function restartLog(parts: LogParts, offset: number): Promise<void>
   settle(parts, offset);
   await retireSegments(resources, removed, config.fileDeleteDelayMs);
   await state.snapshots.removeWhere(() => true);
+  // As above: what was must be gone for good before there is something far behind it.
+  await resources.environment.disk.syncDirectory(folder);
   await createSegmentFiles(resources, fresh, config);
 }
 

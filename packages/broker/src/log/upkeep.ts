@@ -19,7 +19,7 @@ import { Segment } from './segment.ts';
  * @param finished called when the old segment is all written: time to flush it, beside later writes
  */
 export function rollSegment(
-  { resources, state, queue }: LogParts,
+  { resources, state, queue, flush }: LogParts,
   baseOffset: number,
   finished: () => void,
 ): Segment {
@@ -37,6 +37,7 @@ export function rollSegment(
       await resources.files.use(old.logPath, (file) => file.truncate(old.writtenBytes));
     }
     await snapshots.write(baseOffset, snapshot);
+    await flush.seal(old);
     await createSegmentFiles(resources, segment, config);
     finished();
   });
@@ -46,6 +47,7 @@ export function rollSegment(
 /** Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium. */
 export async function syncBelow({ resources, state }: LogParts, offset: number): Promise<void> {
   if (offset <= state.recoveryPoint) return;
+  const { generation } = state;
   for (const segment of state.segments.all) {
     if (segment.nextOffset <= state.recoveryPoint || segment.baseOffset >= offset) continue;
     try {
@@ -59,7 +61,8 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
   }
   await state.snapshots.makeLasting(offset);
   await resources.environment.disk.syncDirectory(state.folder);
-  // A truncation may have come in between; what it left is on the medium all the same.
+  // A truncation may have come in between, and other batches to the offsets of those that were forced.
+  if (state.generation !== generation) return;
   const reached = Math.min(offset, state.logEndOffset);
   state.recoveryPoint = Math.max(state.recoveryPoint, reached);
 }

@@ -10,7 +10,9 @@ import type { SectorFile } from './sector-file.ts';
 type NameChange =
   | { readonly kind: 'link'; readonly path: string; readonly file: SectorFile }
   | { readonly kind: 'unlink'; readonly path: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string };
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  /** All that is in the folder goes with it, at once or not at all. */
+  | { readonly kind: 'renameFolder'; readonly from: string; readonly to: string };
 
 /** Of losses of power, how many leave a beginning of the changes, as a journaling file system does. */
 const JOURNAL_SHARE = 0.7;
@@ -77,13 +79,18 @@ export class DirectoryTree {
   /** Names in this folder are certain from here on. */
   sync(folder: string): void {
     const isHere = (change: NameChange): boolean =>
-      change.kind === 'rename'
+      'from' in change
         ? dirname(change.from) === folder || dirname(change.to) === folder
         : dirname(change.path) === folder;
-    const left: NameChange[] = [];
+    let left: NameChange[] = [];
     for (const change of this.#changes) {
-      if (isHere(change)) carryOut(change, this.#durable);
-      else left.push(change);
+      if (!isHere(change)) {
+        left.push(change);
+        continue;
+      }
+      carryOut(change, this.#durable);
+      // What is not certain inside a folder moves with it.
+      if (change.kind === 'renameFolder') left = left.map((other) => moved(other, change));
     }
     this.#changes = left;
   }
@@ -96,6 +103,7 @@ export class DirectoryTree {
     for (const change of kept) carryOut(change, this.#durable);
     this.#changes = [];
     this.#names = new Map(this.#durable);
+    for (const name of this.#names.keys()) this.addFolder(dirname(name));
   }
 
   #change(change: NameChange): void {
@@ -105,16 +113,24 @@ export class DirectoryTree {
 
   #renameFolder(from: string, to: string): void {
     this.addFolder(to);
-    for (const name of [...this.#names.keys()]) {
-      if (name.startsWith(`${from}/`)) {
-        this.addFolder(dirname(to + name.slice(from.length)));
-        this.#change({ kind: 'rename', from: name, to: to + name.slice(from.length) });
-      }
-    }
+    this.#change({ kind: 'renameFolder', from, to });
+    for (const name of this.#names.keys()) this.addFolder(dirname(name));
     for (const folder of [...this.#folders]) {
       if (folder === from || folder.startsWith(`${from}/`)) this.#folders.delete(folder);
     }
   }
+}
+
+/** A change as it reads once the folder that it is in was renamed. */
+function moved(
+  change: NameChange,
+  folder: { readonly from: string; readonly to: string },
+): NameChange {
+  const at = (path: string): string =>
+    path.startsWith(`${folder.from}/`) ? folder.to + path.slice(folder.from.length) : path;
+  return 'from' in change
+    ? { ...change, from: at(change.from), to: at(change.to) }
+    : { ...change, path: at(change.path) };
 }
 
 function carryOut(change: NameChange, names: Map<string, SectorFile>): void {
@@ -124,6 +140,13 @@ function carryOut(change: NameChange, names: Map<string, SectorFile>): void {
       return;
     case 'unlink':
       names.delete(change.path);
+      return;
+    case 'renameFolder':
+      for (const [path, file] of [...names]) {
+        if (!path.startsWith(`${change.from}/`)) continue;
+        names.delete(path);
+        names.set(change.to + path.slice(change.from.length), file);
+      }
       return;
     case 'rename': {
       const file = names.get(change.from);

@@ -102,7 +102,8 @@ export class SectorFile {
 
   /** What was written since it began is as uncertain as before. */
   endSync({ sizeBytes, sectors }: SyncPoint): void {
-    this.#durableSizeBytes = sizeBytes;
+    // Not less than a durable write has made certain meanwhile.
+    this.#durableSizeBytes = Math.max(sizeBytes, Math.min(this.#durableSizeBytes, this.#sizeBytes));
     for (const [index, synced] of sectors) {
       const older = this.#older.get(index);
       if (older === undefined) continue;

@@ -193,6 +193,8 @@ class DiskView implements Disk {
   readonly #process: SimulatedProcess;
   readonly #tree: () => DirectoryTree;
   readonly #locks: Set<string>;
+  /** The last replacement of each path. */
+  readonly #replacing = new Map<string, Promise<void>>();
 
   constructor(
     disk: SimulatedDisk,
@@ -313,7 +315,15 @@ class DiskView implements Disk {
     });
   }
 
-  async replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  /** One after the other for each path, as the real one: two at once would share the temporary file. */
+  replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+    const before = this.#replacing.get(path) ?? Promise.resolve();
+    const replaced = before.catch(() => undefined).then(() => this.#replaceNow(path, content));
+    this.#replacing.set(path, replaced);
+    return replaced;
+  }
+
+  async #replaceNow(path: string, content: Uint8Array | string): Promise<void> {
     const temporary = `${path}.tmp`;
     const file = await this.open(temporary, 'write');
     await file.truncate(0);
