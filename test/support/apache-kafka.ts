@@ -37,6 +37,7 @@ export interface ApacheBrokerPlace {
   readonly logDirectory?: string;
   /** The heap; Kafka's own scripts give 1G. */
   readonly heap?: string;
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** Starts a broker of Apache's and waits until it serves. */
@@ -70,22 +71,27 @@ export async function startApacheBroker(
       'log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n',
   );
   const heap = place.heap ?? '1G';
-  const daemon = workspace.daemon(`${APACHE_KAFKA} broker ${id}`, 'java', [
-    // As Kafka's own scripts start it.
-    `-Xmx${heap}`,
-    `-Xms${heap}`,
-    '-server',
-    '-XX:+UseG1GC',
-    '-XX:MaxGCPauseMillis=20',
-    '-XX:InitiatingHeapOccupancyPercent=35',
-    '-XX:+ExplicitGCInvokesConcurrent',
-    '-Djava.awt.headless=true',
-    `-Dlog4j.configuration=file:${log4j}`,
-    '-cp',
-    classPath,
-    'kafka.Kafka',
-    file,
-  ]);
+  const daemon = workspace.daemon(
+    `${APACHE_KAFKA} broker ${id}`,
+    'java',
+    [
+      // As Kafka's own scripts start it.
+      `-Xmx${heap}`,
+      `-Xms${heap}`,
+      '-server',
+      '-XX:+UseG1GC',
+      '-XX:MaxGCPauseMillis=20',
+      '-XX:InitiatingHeapOccupancyPercent=35',
+      '-XX:+ExplicitGCInvokesConcurrent',
+      '-Djava.awt.headless=true',
+      `-Dlog4j.configuration=file:${log4j}`,
+      '-cp',
+      classPath,
+      'kafka.Kafka',
+      file,
+    ],
+    place.environment,
+  );
   await daemon.printed('started (kafka.server.KafkaServer)', 60_000);
   return {
     daemon,

@@ -52,6 +52,7 @@ export async function startBroker(
   connect: string,
   settings: Readonly<Record<string, string>> = {},
   port?: number,
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<BrokerProcess> {
   const bound = port ?? (await freePorts(1))[0] ?? 0;
   const logDirectory = workspace.path(`kafka-${id}`);
@@ -69,7 +70,12 @@ export async function startBroker(
       ...settings,
     }),
   );
-  const daemon = workspace.daemon(`broker ${id}`, script('kafka-server-start'), [file]);
+  const daemon = workspace.daemon(
+    `broker ${id}`,
+    script('kafka-server-start'),
+    [file],
+    environment,
+  );
   await daemon.printed('started (kafka.server.KafkaServer)');
   return {
     daemon,
@@ -77,7 +83,7 @@ export async function startBroker(
     port: bound,
     address: `127.0.0.1:${bound}`,
     logDirectory,
-    restart: () => startBroker(workspace, id, connect, settings, bound),
+    restart: () => startBroker(workspace, id, connect, settings, bound, environment),
   };
 }
 
