@@ -9,7 +9,7 @@ import { isTooLongToMove } from '../log/file-names.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { Moves, PartitionSet } from './control-requests.ts';
-import type { LogDirMover } from './log-dir-mover.ts';
+import { isOfTheWorld, type LogDirMover } from './log-dir-mover.ts';
 import type { Partition } from './partition.ts';
 
 export interface DirectoryWish {
@@ -117,7 +117,7 @@ export class LogDirChanges implements Moves {
 
   #tolerate(partition: Partition, running: Promise<void>): void {
     running.catch((error: unknown) => {
-      if (!(error instanceof OdradekError)) throw error;
+      if (!isOfTheWorld(error)) throw error;
       this.#options.log.warn('the copy of a replica could not be removed', {
         partition: `${partition.topic}-${partition.index}`,
         error,

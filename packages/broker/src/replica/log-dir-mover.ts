@@ -8,6 +8,7 @@
  * a move pause and try again; a directory that fails ends it, and so does `stop`. What is to be done
  * next is ../core/partition/move.ts's to say, which replica is to move log-dir-changes.ts's.
  */
+import { KafkaError } from '@odradek/protocol';
 import { type Clock, type Log, millis, OdradekError, type Timers } from '@odradek/runtime';
 import { nextMoveStep } from '../core/partition/move.ts';
 import { MoveQuota, type MoveQuotaOptions } from '../core/partition/move-quota.ts';
@@ -151,7 +152,7 @@ class Move implements MovingCopy {
         if (await this.#step()) return;
         inTrouble = false;
       } catch (error) {
-        if (!(error instanceof OdradekError)) throw error;
+        if (!isOfTheWorld(error)) throw error;
         if (this.#hasEnded) return;
         if (!inTrouble) log.warn('copying a replica does not get on', { ...fields, error });
         inTrouble = true;
@@ -289,7 +290,7 @@ class Move implements MovingCopy {
     try {
       await this.#options.logs.retire(log);
     } catch (error) {
-      if (!(error instanceof OdradekError)) throw error;
+      if (!isOfTheWorld(error)) throw error;
       this.#options.log.warn('the log that was moved away could not be removed', {
         partition: log.name,
         directory: log.directory,
@@ -318,3 +319,7 @@ class Move implements MovingCopy {
     });
   }
 }
+
+/** A failure of the world, as opposed to a bug. */
+export const isOfTheWorld = (error: unknown): error is KafkaError | OdradekError =>
+  error instanceof KafkaError || error instanceof OdradekError;

@@ -45,10 +45,10 @@ export class MoveQuota {
     if (oldest === undefined) return 0;
     let bytes = 0;
     for (const window of this.#windows) bytes += window.bytes;
-    // Less than a window says nothing about a rate.
-    const elapsedMs = Math.max(this.#options.windowMs, nowMs - oldest.beganAtMs);
     const dueMs = (bytes / bytesPerSecond) * 1000;
-    return Math.max(0, Math.ceil(dueMs - elapsedMs));
+    // Less than a window says nothing about a rate.
+    if (dueMs <= this.#options.windowMs) return 0;
+    return Math.max(0, Math.ceil(dueMs - (nowMs - oldest.beganAtMs)));
   }
 
   #forgetOld(nowMs: number): void {
