@@ -48,7 +48,8 @@ const EMPTY: Omit<SegmentState, 'nextOffset'> = {
 export class Segment {
   readonly folder: string;
   readonly baseOffset: number;
-  readonly createdAtMs: number;
+  /** Wall time at which it was made, opened or emptied. */
+  createdAtMs: number;
   readonly jitterMs: number;
   readonly offsetIndex: OffsetIndex;
   readonly timeIndex: TimeIndex;
@@ -160,8 +161,8 @@ export class Segment {
     if (this.offsetIndex.isFull(config.segmentIndexBytes)) return true;
     if (this.timeIndex.isFull(config.segmentIndexBytes)) return true;
     const waitedMs =
-      this.firstTimestamp >= 0 && set.maxTimestamp >= 0
-        ? set.maxTimestamp - this.firstTimestamp
+      this.firstTimestamp >= 0
+        ? set.maxTimestamp - this.firstTimestamp // Without a timestamp a set is never too late.
         : wallTimeMs - this.createdAtMs;
     return waitedMs > config.segmentMs - this.jitterMs;
   }

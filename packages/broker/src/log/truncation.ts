@@ -5,9 +5,9 @@
  * from them; a crash in between leaves a longer or a shorter log, either of which recovery settles.
  * A batch is never split: one that reaches past the offset goes as a whole.
  */
-import { baseOffset } from '@odradek/protocol';
+import { baseOffset, RECORD_BATCH_OVERHEAD } from '@odradek/protocol';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
-import { BATCH_PREFIX_BYTES } from './batches.ts';
+import { BATCH_PREFIX_BYTES, factsOf } from './batches.ts';
 import { createSegmentFiles, jitterOf } from './log-loader.ts';
 import type { LogResources } from './log-resources.ts';
 import type { LogParts } from './log-state.ts';
@@ -66,9 +66,20 @@ async function truncateActive(
     return Math.min(offset, baseOffset(prefix, 0));
   });
   active.truncated(position, endOffset);
+  await refreshAge(resources, active);
   await truncateIndexes(resources, active, endOffset);
   await findMaxTimestamp(resources, active);
   return endOffset;
+}
+
+/** What tells when to roll: an emptied segment begins anew, one that is active again must know how old it is. */
+async function refreshAge({ environment, files }: LogResources, segment: Segment): Promise<void> {
+  if (segment.sizeBytes === 0) segment.createdAtMs = environment.clock.wallTime();
+  else if (segment.firstTimestamp < 0) {
+    const header = Buffer.alloc(RECORD_BATCH_OVERHEAD); // One of an old format may be shorter.
+    await files.read(segment.logPath, (file) => file.read(header, 0));
+    segment.firstTimestamp = factsOf(header, 0).maxTimestamp;
+  }
 }
 
 async function truncateIndexes(

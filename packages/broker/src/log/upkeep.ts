@@ -9,7 +9,7 @@ import { createSegmentFiles, jitterOf } from './log-loader.ts';
 import type { LogResources } from './log-resources.ts';
 import type { LogParts } from './log-state.ts';
 import { ProducerSnapshots } from './producer-snapshots.ts';
-import { expiredSegments, type RetentionDecision, type SegmentAge } from './retention.ts';
+import { expiredSegments, type RetentionDecision } from './retention.ts';
 import { retireSegments } from './retire.ts';
 import { Segment } from './segment.ts';
 
@@ -77,13 +77,7 @@ export async function retireOldSegments(
   rolled: () => void,
 ): Promise<RetentionDecision> {
   const { resources, state, reader, queue } = parts;
-  const decision = expiredSegments({
-    segments: await segmentAges(parts),
-    logStartOffset: state.logStartOffset,
-    highWatermark: state.highWatermark,
-    config: state.config,
-    wallTimeMs: resources.environment.clock.wallTime(),
-  });
+  const decision = await decideRetention(parts);
   if (decision.count === 0) return decision;
   if (decision.count >= state.segments.all.length) rollSegment(parts, state.nextOffset, rolled);
   const removed = state.segments.removeFirst(decision.count);
@@ -104,24 +98,36 @@ export async function retireOldSegments(
   return decision;
 }
 
-async function segmentAges({ resources, state }: LogParts): Promise<SegmentAge[]> {
-  const { disk } = resources.environment;
-  const segments = state.segments.all;
+/**
+ * The decision about the segments as they are. Of a segment without timestamps the file's time of change counts,
+ * and is asked for only when it is that segment's turn: nearly all logs are looked at without a system call.
+ */
+async function decideRetention({ resources, state }: LogParts): Promise<RetentionDecision> {
+  const { clock, disk } = resources.environment;
   const changedAtMs = new Map<Segment, number>();
-  for (const segment of segments) {
-    if (segment.maxTimestamp >= 0) continue;
-    const status = await disk.status(segment.logPath);
-    changedAtMs.set(segment, status?.modifiedAtMs ?? segment.createdAtMs);
+  for (;;) {
+    const wallTimeMs = clock.wallTime();
+    const segments = state.segments.all;
+    const decision = expiredSegments({
+      segments: segments.map((segment, index) => ({
+        endOffset: segments[index + 1]?.baseOffset ?? segment.nextOffset,
+        sizeBytes: segment.sizeBytes,
+        youngestMs:
+          segment.maxTimestamp >= 0
+            ? segment.maxTimestamp
+            : (changedAtMs.get(segment) ?? wallTimeMs), // Not known: too young to go.
+      })),
+      logStartOffset: state.logStartOffset,
+      highWatermark: state.highWatermark,
+      config: state.config,
+      wallTimeMs,
+    });
+    const stays = segments[decision.count];
+    if (stays === undefined || stays.maxTimestamp >= 0 || changedAtMs.has(stays)) return decision;
+    if (stays.sizeBytes === 0 || state.config.retentionMs < 0) return decision;
+    const status = await disk.status(stays.logPath);
+    changedAtMs.set(stays, status?.modifiedAtMs ?? stays.createdAtMs);
   }
-  // From here on nothing is awaited: the decision is about the segments as they are.
-  return state.segments.all.map((segment, index, all) => ({
-    endOffset: all[index + 1]?.baseOffset ?? segment.nextOffset,
-    sizeBytes: segment.sizeBytes,
-    youngestMs:
-      segment.maxTimestamp >= 0
-        ? segment.maxTimestamp
-        : (changedAtMs.get(segment) ?? resources.environment.clock.wallTime()),
-  }));
 }
 
 /** Leaves the folder so that the next start has nothing to repair. Appends have stopped. */
