@@ -10,15 +10,14 @@ import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
 import { ConfigError, StartInterrupted } from '@odradek/runtime';
 import { AtMost } from './at-most.ts';
-import { type OffsetEntry, partitionKey } from './checkpoint-file.ts';
-import { Chores } from './chores.ts';
-import { Coalesced } from './coalesced.ts';
+import { partitionKey } from './checkpoint-file.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { discardLog } from './discard-log.ts';
 import { partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
 import { FutureLogs, type OpenOptions } from './future-logs.ts';
 import { type DirectoryProgress, LoadProgress } from './load-progress.ts';
+import { LogChores, type LogChoresSettings, tolerant } from './log-chores.ts';
 import type { LogConfig } from './log-config.ts';
 import type { FoundFolder, LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
@@ -27,7 +26,7 @@ import { PartitionLog } from './partition-log.ts';
 import { removeLater } from './retire.ts';
 import { settleTwins } from './twin-logs.ts';
 
-export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
+export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions, LogChoresSettings {
   readonly logConfigOf: (topic: string) => LogConfig;
   /** num.recovery.threads.per.data.dir: logs recovered at once in a directory. */
   readonly recoveryThreads?: number;
@@ -35,24 +34,7 @@ export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions {
   readonly progress?: LoadProgress;
   /** Calls the loading off. */
   readonly interrupted?: AbortSignal | undefined;
-  /** log.initial.task.delay.ms */
-  readonly initialTaskDelayMs?: number;
-  /** log.retention.check.interval.ms */
-  readonly retentionCheckIntervalMs?: number;
-  /** log.flush.scheduler.interval.ms */
-  readonly flushCheckIntervalMs?: number;
-  /** log.flush.offset.checkpoint.interval.ms */
-  readonly recoveryPointCheckpointIntervalMs?: number;
-  /** log.flush.start.offset.checkpoint.interval.ms */
-  readonly logStartCheckpointIntervalMs?: number;
-  /** producer.id.expiration.ms */
-  readonly producerIdExpirationMs?: number;
-  /** producer.id.expiration.check.interval.ms */
-  readonly producerIdExpirationCheckIntervalMs?: number;
 }
-
-/** Default of producer.id.expiration.ms. */
-const PRODUCER_ID_EXPIRATION_MS = 86_400_000;
 
 type DirectoryFailureListener = (
   directory: string,
@@ -77,8 +59,7 @@ export class LogManager {
   readonly #creating = new Map<string, Promise<PartitionLog>>();
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #failureListeners: DirectoryFailureListener[] = [];
-  readonly #chores: Chores;
-  readonly #checkpointAll = new Coalesced(() => this.#writeCheckpoints());
+  readonly #chores: LogChores;
 
   private constructor(
     options: LogManagerOptions,
@@ -89,12 +70,14 @@ export class LogManager {
     this.#resources = resources;
     this.#directories = directories;
     directories.onFailure = (directory, error) => this.#directoryFailed(directory, error);
-    this.#chores = new Chores(options.environment);
+    const { environment } = options;
+    const parts = { environment, directories, logs: () => this.#everyLog() };
+    this.#chores = new LogChores(parts, options);
     this.futures = new FutureLogs({
       resources,
       directories,
       open: (directory, opening) => this.#open(directory, opening),
-      checkpoint: () => this.#checkpointAll.run(),
+      checkpoint: () => this.#chores.checkpoint(),
     });
   }
 
@@ -126,7 +109,7 @@ export class LogManager {
     if (manager.onlineDirectories.length === 0) {
       throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
     }
-    manager.#startChores();
+    manager.#chores.start();
     return manager;
   }
 
@@ -257,16 +240,9 @@ export class LogManager {
     return all;
   }
 
-  /**
-   * Writes the high watermarks down and tells them to the logs.
-   * @param of null leaves a log at the one that it was last told
-   */
-  async checkpointHighWatermarks(of: (log: PartitionLog) => number | null): Promise<void> {
-    for (const log of this.#everyLog()) {
-      const highWatermark = of(log);
-      if (highWatermark !== null) log.updateHighWatermark(highWatermark);
-    }
-    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
+  /** Writes the high watermarks down; see {@link LogChores.checkpointHighWatermarks}. */
+  checkpointHighWatermarks(of: (log: PartitionLog) => number | null): Promise<void> {
+    return this.#chores.checkpointHighWatermarks(of);
   }
 
   /** Gives the logs of a topic new settings. */
@@ -275,19 +251,8 @@ export class LogManager {
   }
 
   /** Applies retention to every log; done from time to time by itself. */
-  async applyRetention(): Promise<void> {
-    await this.#eachLog(async (log) => {
-      if (log.isFuture) return; // It begins where the log does that it is a copy of.
-      const { count, reason } = await log.deleteOldSegments();
-      if (count > 0) {
-        this.#options.environment.log.info('segments left the log', {
-          partition: log.name,
-          count,
-          reason,
-          logStartOffset: log.logStartOffset,
-        });
-      }
-    });
+  applyRetention(): Promise<void> {
+    return this.#chores.applyRetention();
   }
 
   /** Stops in order: everything on the medium, checkpoints written, directories marked clean and released. */
@@ -296,13 +261,11 @@ export class LogManager {
     await Promise.allSettled([...this.#creating.values(), ...this.#deleting.values()]);
     const logs = [...this.#everyLog()];
     for (const { flushes } of this.#directories.online) flushes.closing();
-    await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) =>
-      this.#tolerant(() => log.close()),
-    );
-    await this.#checkpointAll.run();
+    await forEachConcurrently(logs, CONCURRENT_LOGS_MAX, (log) => tolerant(() => log.close()));
+    await this.#chores.checkpoint();
     await this.#resources.files.close();
     for (const directory of this.#directories.online)
-      await this.#tolerant(() =>
+      await tolerant(() =>
         this.#onDisk(directory, async () => {
           await directory.flushes.close();
           await directory.markClean();
@@ -368,9 +331,8 @@ export class LogManager {
       start,
     });
     log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
-    const { environment, producerIdExpirationMs = PRODUCER_ID_EXPIRATION_MS } = this.#options;
     // What went silent before the stop need not wait for the first chore to be forgotten.
-    log.expireProducers(environment.clock.wallTime(), producerIdExpirationMs);
+    this.#chores.expireProducers(log);
     if (this.#twinOf(log) === undefined) this.#add(log);
     else this.#twins.push(log);
   }
@@ -393,7 +355,7 @@ export class LogManager {
       if (!this.#directories.at(log.directory).online) continue;
       const twin = this.#twinOf(log); // Gone when its directory has failed.
       if (twin === undefined) this.#add(log);
-      else await this.#tolerant(() => settleTwins(parts, [twin, log], (stays) => this.#add(stays)));
+      else await tolerant(() => settleTwins(parts, [twin, log], (stays) => this.#add(stays)));
     }
   }
 
@@ -484,75 +446,12 @@ export class LogManager {
   async #remove(log: PartitionLog): Promise<void> {
     await discardLog({ resources: this.#resources, directories: this.#directories }, log);
     // What checkpoints say of this log must not be taken for a later one of the same name.
-    await this.#checkpointAll.run();
+    await this.#chores.checkpoint();
   }
 
   *#everyLog(): Generator<PartitionLog> {
     yield* this.#logs.values();
     yield* this.futures.all();
-  }
-
-  #startChores(): void {
-    const options = this.#options;
-    const first = options.initialTaskDelayMs ?? 30_000;
-    const { clock } = options.environment;
-    this.#chores.every(options.retentionCheckIntervalMs ?? 300_000, first, () =>
-      this.applyRetention(),
-    );
-    this.#chores.every(options.flushCheckIntervalMs ?? Number.POSITIVE_INFINITY, first, () =>
-      this.#eachLog((log) => log.flushIfDue()),
-    );
-    this.#chores.every(options.recoveryPointCheckpointIntervalMs ?? 60_000, first, () =>
-      this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint),
-    );
-    this.#chores.every(options.logStartCheckpointIntervalMs ?? 60_000, first, () =>
-      this.#checkpointLogStarts(),
-    );
-    const expirationMs = options.producerIdExpirationMs ?? PRODUCER_ID_EXPIRATION_MS;
-    this.#chores.every(options.producerIdExpirationCheckIntervalMs ?? 600_000, first, () => {
-      for (const log of this.#everyLog()) log.expireProducers(clock.wallTime(), expirationMs);
-      return Promise.resolve();
-    });
-  }
-
-  async #writeCheckpoints(): Promise<void> {
-    await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
-    await this.#checkpointLogStarts();
-    await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
-  }
-
-  #checkpointLogStarts(): Promise<void> {
-    return this.#checkpoint('writeLogStarts', (log) =>
-      log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : null,
-    );
-  }
-
-  async #checkpoint(
-    write: 'writeRecoveryPoints' | 'writeLogStarts' | 'writeHighWatermarks',
-    offsetOf: (log: PartitionLog) => number | null,
-  ): Promise<void> {
-    for (const directory of this.#directories.online) {
-      const entries: OffsetEntry[] = [];
-      for (const log of this.#everyLog()) {
-        if (log.directory !== directory.path) continue;
-        const offset = offsetOf(log);
-        if (offset !== null) entries.push({ topic: log.topic, partition: log.partition, offset });
-      }
-      await this.#tolerant(() => this.#onDisk(directory, () => directory[write](entries)));
-    }
-  }
-
-  async #eachLog(run: (log: PartitionLog) => Promise<void>): Promise<void> {
-    for (const log of [...this.#everyLog()]) await this.#tolerant(() => run(log));
-  }
-
-  /** A log that was closed, cut or taken offline meanwhile is no reason to stop with the others. */
-  async #tolerant(run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (!(error instanceof KafkaError)) throw error;
-    }
   }
 
   #onDisk<T>(directory: LogDirectory, run: () => Promise<T>): Promise<T> {
