@@ -37,6 +37,8 @@ export class MemoryDisk implements Disk {
   fail: ((operation: Operation, path: string) => string | null) | null = null;
   /** Awaited before each write: lets a test hold writes back. */
   gate: Promise<void> | null = null;
+  /** Awaited before each read of an open file: lets a test hold reads back. */
+  beforeRead: ((path: string, position: number, sizeBytes: number) => Promise<void>) | null = null;
   openCount = 0;
 
   count(operation: Operation): number {
@@ -186,6 +188,7 @@ export class MemoryDisk implements Disk {
         node.content = content;
       },
       read: async (target, position) => {
+        await this.beforeRead?.(file, position, target.length);
         this.#note('read', file);
         return node.content.copy(target, 0, position);
       },
