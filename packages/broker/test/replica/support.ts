@@ -81,6 +81,8 @@ export class TestController {
   readonly replicas: readonly number[];
   stored: Stored;
   epoch = 1;
+  /** The rack of each broker that has one. */
+  readonly racks = new Map<number, string>();
   /** Answers to AlterPartition instead of the right one, in turn. */
   readonly refusals: KafkaErrorName[] = [];
 
@@ -185,7 +187,7 @@ export class TestController {
             securityProtocol: 0,
           },
         ],
-        rack: null,
+        rack: this.racks.get(id) ?? null,
       })),
     };
     const { request } = apis.updateMetadata;
@@ -256,6 +258,9 @@ export class TestBroker {
   readonly replicas: ReplicaManager;
   readonly controlled: ControlledReplicas;
   readonly lines: { message: string; fields: LogFields }[];
+  /** Bytes of answers that peers have not taken, and of requests. */
+  readonly answers: ByteBudget;
+  readonly requests: ByteBudget;
   readonly #acceptor: Acceptor;
   /** One for the test's clients, one for the controller: requests of one connection wait for each other. */
   readonly #connections = new Map<'client' | 'controller', BrokerConnection>();
@@ -271,6 +276,8 @@ export class TestBroker {
     acceptor: Acceptor;
     state: { fenced: boolean; minInsyncReplicas: number };
     lines: { message: string; fields: LogFields }[];
+    answers: ByteBudget;
+    requests: ByteBudget;
   }) {
     this.id = parts.id;
     this.metadata = parts.metadata;
@@ -280,6 +287,8 @@ export class TestBroker {
     this.#acceptor = parts.acceptor;
     this.state = parts.state;
     this.lines = parts.lines;
+    this.answers = parts.answers;
+    this.requests = parts.requests;
     this.port = parts.acceptor.ports.get('PLAINTEXT') ?? 0;
   }
 
@@ -304,6 +313,7 @@ export class TestBroker {
       tailCacheBytes: options.tailCacheBytes,
     });
     const answers = new ByteBudget(64 * MIB);
+    const requests = new ByteBudget(64 * MIB, () => logs.overLimit);
     const replicas = new ReplicaManager({
       brokerId: id,
       environment,
@@ -364,7 +374,7 @@ export class TestBroker {
         maxIdleMs: 600_000,
         maxConnections: 100,
         maxConnectionsFrom: () => 100,
-        requests: new ByteBudget(64 * MIB, () => logs.overLimit),
+        requests,
         answers,
         buffers,
       },
@@ -379,6 +389,8 @@ export class TestBroker {
       acceptor,
       state,
       lines,
+      answers,
+      requests,
     });
     controller.brokers.set(id, broker);
     return broker;
@@ -488,6 +500,8 @@ export function fetchInput(
     noTopics?: boolean;
     isolationLevel?: number;
     partitionMaxBytes?: number;
+    rackId?: string;
+    highWatermark?: bigint;
   } = {},
 ): InputOf<typeof fetchRequest> {
   const {
@@ -507,6 +521,7 @@ export function fetchInput(
     isolationLevel: changes.isolationLevel ?? 0,
     sessionId: changes.sessionId ?? 0,
     sessionEpoch: changes.sessionEpoch ?? -1,
+    rackId: changes.rackId ?? '',
     topics: noTopics
       ? []
       : [
@@ -519,6 +534,9 @@ export function fetchInput(
                 currentLeaderEpoch: changes.currentLeaderEpoch ?? -1,
                 lastFetchedEpoch: changes.lastFetchedEpoch ?? -1,
                 partitionMaxBytes: changes.partitionMaxBytes ?? MIB,
+                ...(changes.highWatermark === undefined
+                  ? {}
+                  : { highWatermark: changes.highWatermark }),
               },
             ],
           },
