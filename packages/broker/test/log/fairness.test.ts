@@ -102,6 +102,7 @@ describe('readers of old data', () => {
     const order: string[] = [];
     for (let next = disk.asked.shift(); next !== undefined; next = disk.asked.shift()) {
       expect(next.sizeBytes).toBeLessThanOrEqual(READ_PIECE_BYTES);
+      expect(disk.asked.length).toBeLessThan(CONCURRENT_READS_MAX); // Besides this one.
       order.push(next.name);
       next.go();
       await environment.settle(20);

@@ -3,6 +3,7 @@
  * time and turns are pushed by hand, partitions are stand-ins that note who waits for them.
  */
 import { describe, expect, test } from '@jest/globals';
+import { BufferPool } from '@odradek/runtime';
 import { DelayedFetch, FetchWakeups } from '../../src/replica/delayed-fetch.ts';
 import { DelayedProduce } from '../../src/replica/delayed-produce.ts';
 import {
@@ -123,13 +124,17 @@ describe('a delayed produce', () => {
 });
 
 describe('a delayed fetch', () => {
-  const partOf = (sizeBytes: number, urgent = false): PartitionRead => ({
+  const partOf = (
+    sizeBytes: number,
+    urgent = false,
+    lent: PartitionRead['lent'] = [],
+  ): PartitionRead => ({
     target: TARGET,
     answer: { partitionIndex: 0, errorCode: 0, highWatermark: 0, records: [] },
     sizeBytes,
     source: null,
     urgent,
-    lent: [],
+    lent,
   });
   const readOf = (...parts: readonly PartitionRead[]): FetchRead => ({
     reads: parts,
@@ -215,6 +220,16 @@ describe('a delayed fetch', () => {
     time.endTurn();
     expect(looks).toEqual([700, 3, 3, 'all']);
     expect(answers).toEqual([readOf(...parts)]);
+  });
+
+  test('gives back the memory of what it only looked at', () => {
+    const { time, parts, looks, answers, wake } = scene({ count: 2 });
+    const memory = new BufferPool().take(10);
+    parts[1] = partOf(3, false, [memory]);
+    memory.hold();
+    wake(1);
+    time.endTurn();
+    expect([looks, answers, memory.holders]).toEqual([[1], [], 1]);
   });
 
   test('is answered when what moved was enough, whatever the limits then leave of it', () => {

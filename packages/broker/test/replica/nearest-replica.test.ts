@@ -140,6 +140,23 @@ test('a consumer that waits at the follower hears of a record as soon as it is s
     { readsNearby: true, fetchWaitMaxMs: 10 * LONG_MS, lagMaxMs: 10 * LONG_MS },
   ));
 
+test('a follower that has all there is hears of the high watermark when others come to it', () =>
+  withCluster(
+    3,
+    async (controller, [leader, follower]) => {
+      if (!leader || !follower) throw new Error('brokers');
+      await controller.elect(1, [1, 2, 3], [1, 2]);
+      controller.announce();
+      void leader.partition.append(batchOf(['a']), 1, 'client');
+      await until(() => follower.partition.log.logEndOffset === 1);
+      await until(() => leader.replicas.fetchCounts().waiting === 1);
+      expect(leader.partition.highWatermark).toBe(0);
+      await ask(leader, { replicaId: 3, offset: 1 }); // The last one that counts has it, too.
+      await until(() => follower.partition.highWatermark === 1);
+    },
+    { settings: { readsNearby: true, fetchWaitMaxMs: 10 * LONG_MS, lagMaxMs: 10 * LONG_MS } },
+  ));
+
 test('a follower of Fetch 18 is told of a high watermark that it can use, and then waits', () =>
   withCluster(3, async (controller, [leader]) => {
     if (!leader) throw new Error('a broker');
