@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BufferPool } from '@odradek/runtime';
 import { AtMost } from '../../src/log/at-most.ts';
 import { READ_PIECE_BYTES } from '../../src/log/log-reader.ts';
-import { CONCURRENT_READS_MAX } from '../../src/log/log-resources.ts';
+import { CONCURRENT_READS_MAX, CONCURRENT_TIME_LOOKUPS_MAX } from '../../src/log/log-resources.ts';
 import type { PartitionLog } from '../../src/log/partition-log.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { append, batchOf, openManager, timedEnvironment } from './support.ts';
@@ -116,6 +116,18 @@ describe('readers of old data', () => {
     );
     expect(order.filter((name) => name === 't-0').length).toBeGreaterThan(5);
     expect(finished.at(-1)).toBe('t-0');
+  });
+
+  test('by time unfold a few batches at once only', async () => {
+    const { disk, environment, logs } = await slowLogs(20, 1, 100);
+    const looked = logs.map((log) => log.offsetForTimestamp(0, log.logEndOffset));
+    await environment.settle();
+    for (let next = disk.asked.shift(); next !== undefined; next = disk.asked.shift()) {
+      expect(disk.asked.length).toBeLessThan(CONCURRENT_TIME_LOOKUPS_MAX);
+      next.go();
+      await environment.settle(20);
+    }
+    for (const found of looked) expect(await found).toMatchObject({ offset: 0 });
   });
 
   test('do not push the newest out of memory', async () => {

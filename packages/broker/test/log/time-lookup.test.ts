@@ -68,6 +68,33 @@ test('the first record of a time or later, and the youngest', async () => {
   );
 });
 
+test('with LogAppendTime a whole batch has the time at which it came', async () => {
+  const environment = timedEnvironment(new MemoryDisk());
+  const manager = await openManager('/data', {
+    environment,
+    config: { messageTimestampType: 'LogAppendTime', indexIntervalBytes: 0 },
+  });
+  const log = await manager.getOrCreate('t', 0, null);
+  const cameAt: number[] = [];
+  for (const compression of ['none', 'gzip', 'none'] as const) {
+    const result = await append(log, batchOf({ count: 3, timestamp: 5, compression }));
+    cameAt.push(result.logAppendTimeMs);
+    environment.pass(1_000);
+  }
+  const [first = 0, second = 0, third = 0] = cameAt;
+  const at = async (timestamp: number) => {
+    const found = await log.offsetForTimestamp(timestamp, log.logEndOffset);
+    return found === null ? null : [found.offset, found.timestamp];
+  };
+  expect(await at(5)).toEqual([0, first]);
+  expect(await at(first + 1)).toEqual([3, second]);
+  expect(await at(second)).toEqual([3, second]);
+  expect(await at(third)).toEqual([6, third]);
+  expect(await at(third + 1)).toBeNull();
+  expect(await log.offsetOfMaxTimestamp()).toMatchObject({ offset: 6, timestamp: third });
+  await manager.close();
+});
+
 describe('the youngest record', () => {
   test('is the first with the largest timestamp, in whatever segment', async () => {
     const manager = await openManager('/data', {

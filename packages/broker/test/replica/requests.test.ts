@@ -210,6 +210,41 @@ describe('a fetch that has to wait', () => {
     }));
 });
 
+describe('a fetch that asks for more than there is', () => {
+  const small = { minBytes: 1_000_000, maxWaitMs: 600_000 };
+
+  test('is answered at once from an older segment: there is plenty behind it', () =>
+    withCluster(
+      1,
+      async (controller, [broker]) => {
+        if (!broker) throw new Error('a broker');
+        await controller.elect(1, [1]);
+        for (const value of ['a', 'b', 'c']) await broker.produce([value.repeat(300)]);
+        expect(broker.partition.log.segmentBaseOf(2)).toBeGreaterThan(0);
+        const old = await broker.send(apis.fetch, 18, fetchInput(small));
+        expect(recordsOf(partitionOf(old).records)[0]?.offset).toBe(0);
+        // In the newest segment it waits.
+        const waiting = broker.send(apis.fetch, 18, fetchInput({ ...small, offset: 2 }));
+        await until(() => broker.replicas.fetchCounts().waiting === 1);
+        // Until that is an older one as well.
+        await broker.partition.append(batchOf(['d'.repeat(300)]), 1, 'client');
+        expect(recordsOf(partitionOf(await waiting).records)[0]?.offset).toBe(2);
+      },
+      { logConfig: { segmentBytes: 600 } },
+    ));
+
+  test('of more than an answer holds does not wait for it', () =>
+    withLeader(async (broker) => {
+      for (let n = 0; n < 12; n += 1) await broker.produce(['x'.repeat(900_000)]);
+      const answer = await broker.send(
+        apis.fetch,
+        18,
+        fetchInput({ ...small, minBytes: 2_000_000_000, partitionMaxBytes: 2_000_000_000 }),
+      );
+      expect(partitionOf(answer).records?.length).toBeGreaterThan(4_000_000);
+    }));
+});
+
 describe('limits of a fetch', () => {
   test('the first batch comes whole, whatever the limits', () =>
     withLeader(async (broker) => {
@@ -308,6 +343,65 @@ describe('offsets', () => {
       await until(() => one.partition.highWatermark === 1);
       const late = await ask(one, [latest]);
       expect(late.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 1 });
+    }));
+
+  test('by time and of the newest are told up to what is safe', () =>
+    withCluster(2, async (controller, [one]) => {
+      if (!one) throw new Error('a broker');
+      await controller.elect(1, [1, 2], [1]);
+      await one.produce(['a'], 1);
+      const listed = async (timestamp: number, replicaId = -1) => {
+        const response = await ask(one, [{ partitionIndex: 0, timestamp }], { replicaId });
+        const { errorCode, offset } = response.topics[0]?.partitions[0] ?? {};
+        return [kafkaErrorOf(errorCode ?? -1), offset];
+      };
+      for (const timestamp of [-1, -3, 0]) {
+        expect(await listed(timestamp)).toEqual(['NONE', timestamp === -1 ? 0 : -1]);
+        expect(await listed(timestamp, 2)).toEqual(['NONE', timestamp === -1 ? 1 : 0]);
+      }
+      await controller.elect(1, [1, 2], [1]);
+      for (const timestamp of [-1, -3, 0])
+        expect(await listed(timestamp)).toEqual(['OFFSET_NOT_AVAILABLE', -1]);
+      expect(await listed(-2)).toEqual(['NONE', 0]);
+      const { errorCode } =
+        (
+          await one.send(apis.listOffsets, 4, {
+            replicaId: -1,
+            topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
+          })
+        ).topics[0]?.partitions[0] ?? {};
+      expect(kafkaErrorOf(errorCode ?? -1)).toBe('LEADER_NOT_AVAILABLE');
+    }));
+
+  test('are told of the leader epoch that was asked under only', () =>
+    withLeader(async (broker) => {
+      const errors = [0, 1, 2].map(async (currentLeaderEpoch) => {
+        const response = await ask(broker, [
+          { partitionIndex: 0, timestamp: -1, currentLeaderEpoch },
+        ]);
+        return kafkaErrorOf(response.topics[0]?.partitions[0]?.errorCode ?? -1);
+      });
+      expect(await Promise.all(errors)).toEqual([
+        'FENCED_LEADER_EPOCH',
+        'NONE',
+        'UNKNOWN_LEADER_EPOCH',
+      ]);
+    }));
+
+  test('of thousands of partitions are told in the order of the request', () =>
+    withLeader(async (broker) => {
+      const many = Array.from({ length: 5_000 }, (_, partitionIndex) => ({
+        partitionIndex,
+        timestamp: partitionIndex % 2 === 0 ? -1 : 0,
+      }));
+      const response = await ask(broker, many);
+      const answers = response.topics[0]?.partitions ?? [];
+      expect(answers.map(({ partitionIndex }) => partitionIndex)).toEqual(
+        many.map(({ partitionIndex }) => partitionIndex),
+      );
+      expect(new Set(answers.slice(1).map(({ errorCode }) => kafkaErrorOf(errorCode)))).toEqual(
+        new Set(['UNKNOWN_TOPIC_OR_PARTITION']),
+      );
     }));
 
   test('of a replica that does not lead are told to debuggers only', () =>
