@@ -28,6 +28,9 @@ import { claimDirectory } from './meta-properties.ts';
 /** Kafka 3.9's content of the marker; its presence is what counts. */
 const CLEAN_SHUTDOWN_CONTENT = '{"version":0,"brokerEpoch":-1}';
 
+/** What Kafka's tiered storage keeps in a data directory: nothing that is not elsewhere. */
+const REMOTE_INDEX_CACHE = 'remote-log-index-cache';
+
 export interface FoundFolder extends PartitionFolder {
   readonly path: string;
 }
@@ -178,7 +181,7 @@ export class LogDirectory {
 async function findFolders(disk: Disk, directory: string): Promise<FoundFolder[]> {
   const found: FoundFolder[] = [];
   for (const { name, kind } of await disk.list(directory)) {
-    if (kind !== 'directory') continue;
+    if (kind !== 'directory' || name === REMOTE_INDEX_CACHE) continue;
     const folder = parsePartitionFolder(name);
     if (folder === null) {
       throw new LogDamaged(

@@ -204,6 +204,13 @@ describe('what does not belong into a data directory', () => {
       await expect(openManager(folder)).rejects.toThrow('lost+found');
     }));
 
+  test("a cache of Kafka's tiered storage is left alone", () =>
+    withFolder(async (folder) => {
+      await mkdir(path.join(folder, 'remote-log-index-cache'));
+      await (await openManager(folder)).close();
+      expect(await readdir(folder)).toContain('remote-log-index-cache');
+    }));
+
   test('a damaged checkpoint: the directory is not used, others are', async () => {
     const disk = new MemoryDisk();
     disk.put('/a/recovery-point-offset-checkpoint', '0\n2\nt 0 5\n');
