@@ -15,6 +15,7 @@ import {
 } from '@odradek/protocol';
 import { ConfigError, type ConfigType, parseConfigValue, type ValueRule } from '@odradek/runtime';
 import { brokerKeys, isBrokerKey } from '../config/broker-config.ts';
+import { cleanerKeys } from '../config/cleaner-config.ts';
 import type { EffectiveConfig } from '../config/effective-config.ts';
 import { quotaKeys } from '../config/quota-keys.ts';
 import {
@@ -147,9 +148,10 @@ function checkBrokerSettings(settings: Settings): void {
   }
 }
 
-const effectiveAtOnce: ReadonlySet<string> = new Set(
-  Object.keys(topicKeys).filter(isTopicKey).flatMap(brokerSynonymsOf),
-);
+const effectiveAtOnce: ReadonlySet<string> = new Set([
+  ...Object.keys(topicKeys).filter(isTopicKey).flatMap(brokerSynonymsOf),
+  ...cleanerKeys,
+]);
 
 function replaced(configs: AlterConfigsRequest['resources'][number]['configs']): Settings {
   return new Map(configs.map(({ name, value }) => [name, required(name, value)]));

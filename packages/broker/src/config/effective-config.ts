@@ -3,8 +3,8 @@
  * all brokers, the file, the built-in defaults. Topics' effective settings are computed once per
  * change, since every new segment and every append asks for them.
  *
- * Of the broker's dynamic settings those take effect that are defaults of topics; the others, which
- * only another writer can have stored, are shown and have no effect.
+ * Of the broker's dynamic settings those take effect that are defaults of topics, and the log
+ * cleaner's; the others, which only another writer can have stored, are shown and have no effect.
  */
 import {
   type ConfigType,

@@ -160,6 +160,10 @@ export function logConfigOf(values: TopicValues): LogConfig {
     retentionBytes: values['retention.bytes'],
     maxMessageBytes: values['max.message.bytes'],
     cleanupPolicy: values['cleanup.policy'].filter(isCleanupPolicy),
+    minCleanableDirtyRatio: values['min.cleanable.dirty.ratio'],
+    minCompactionLagMs: values['min.compaction.lag.ms'],
+    maxCompactionLagMs: values['max.compaction.lag.ms'],
+    deleteRetentionMs: values['delete.retention.ms'],
     messageTimestampType:
       values['message.timestamp.type'] === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
     messageTimestampBeforeMaxMs: within(values['message.timestamp.before.max.ms']),

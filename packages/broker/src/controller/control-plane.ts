@@ -30,10 +30,12 @@ import { metadataHandler } from '../api/metadata.ts';
 import type { ApiRegistry, RegisteredHandler } from '../api/registry.ts';
 import { updateMetadataHandler } from '../api/update-metadata.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { cleanerSettingsOf } from '../config/cleaner-config.ts';
 import { EffectiveConfig } from '../config/effective-config.ts';
 import { MOVE_RATE_KEY, rateOf } from '../config/quota-keys.ts';
 import type { TopicValues } from '../config/topic-config.ts';
 import type { InternalTopic } from '../core/controller/topic-names.ts';
+import type { CleanerSettings } from '../log/compaction/log-cleaner.ts';
 import type { LogConfig } from '../log/log-config.ts';
 import { createTopLevelNodes, settleBrokerId, settleClusterId } from '../metadata/cluster.ts';
 import { ConfigOverrides } from '../metadata/config-overrides.ts';
@@ -154,6 +156,11 @@ export class ControlPlane {
   }
 
   /** What a topic's logs go by, its own settings before the broker's. */
+  /** The log cleaner's settings as they hold now. */
+  cleanerSettings(): CleanerSettings {
+    return cleanerSettingsOf(this.#effective);
+  }
+
   logConfigOf(topic: string): LogConfig {
     return this.#effective.logConfigOf(topic);
   }

@@ -25,6 +25,7 @@ export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
 export const LOG_START_FILE = 'log-start-offset-checkpoint';
 export const HIGH_WATERMARK_FILE = 'replication-offset-checkpoint';
+export const CLEANER_OFFSET_FILE = 'cleaner-offset-checkpoint';
 
 /** Longest name of a folder, in characters. */
 const FOLDER_NAME_MAX = 255;

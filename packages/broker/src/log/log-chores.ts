@@ -45,6 +45,9 @@ export class LogChores {
   readonly #parts: LogChoresParts;
   readonly #settings: LogChoresSettings;
   readonly #chores: Chores;
+  readonly #checkpointCleaner = new Coalesced(() =>
+    this.#checkpoint('writeCleanerOffsets', (log) => log.compaction.cleanedUpTo),
+  );
   readonly #checkpointAll = new Coalesced(() => this.#writeCheckpoints());
 
   constructor(parts: LogChoresParts, settings: LogChoresSettings) {
@@ -83,19 +86,30 @@ export class LogChores {
     log.expireProducers(this.#parts.environment.clock.wallTime(), producerIdExpirationMs);
   }
 
-  /** Applies retention to every log. */
+  /** Applies retention to every log that is not compacted. */
   async applyRetention(): Promise<void> {
     await this.#eachLog(async (log) => {
       if (log.isFuture) return; // It begins where the log does that it is a copy of.
-      const { count, reason } = await log.deleteOldSegments();
-      if (count === 0) return;
-      this.#parts.environment.log.info('segments left the log', {
-        partition: log.name,
-        count,
-        reason,
-        logStartOffset: log.logStartOffset,
-      });
+      // Compacted logs are the cleaner's: it does not compact what is just being removed.
+      if (!log.config.cleanupPolicy.includes('compact')) await this.retain(log);
     });
+  }
+
+  /** Applies retention to one log. */
+  async retain(log: PartitionLog): Promise<void> {
+    const { count, reason } = await log.deleteOldSegments();
+    if (count === 0) return;
+    this.#parts.environment.log.info('segments left the log', {
+      partition: log.name,
+      count,
+      reason,
+      logStartOffset: log.logStartOffset,
+    });
+  }
+
+  /** Writes down up to where logs are compacted. */
+  checkpointCleaner(): Promise<void> {
+    return this.#checkpointCleaner.run();
   }
 
   /** Writes all checkpoint files. Of calls that come while it runs, one more run is made. */
@@ -119,6 +133,7 @@ export class LogChores {
     await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
     await this.#checkpointLogStarts();
     await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
+    await this.#checkpointCleaner.run();
   }
 
   #checkpointLogStarts(): Promise<void> {
@@ -128,7 +143,7 @@ export class LogChores {
   }
 
   async #checkpoint(
-    write: 'writeRecoveryPoints' | 'writeLogStarts' | 'writeHighWatermarks',
+    write: 'writeRecoveryPoints' | 'writeLogStarts' | 'writeHighWatermarks' | 'writeCleanerOffsets',
     offsetOf: (log: PartitionLog) => number | null,
   ): Promise<void> {
     const { directories } = this.#parts;

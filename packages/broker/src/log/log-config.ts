@@ -23,6 +23,14 @@ export interface LogConfig {
   /** max.message.bytes: the largest batch a client may append, header included. */
   readonly maxMessageBytes: number;
   readonly cleanupPolicy: readonly ('delete' | 'compact')[];
+  /** min.cleanable.dirty.ratio: the share of a log that must be new before it is compacted; 0 to 1. */
+  readonly minCleanableDirtyRatio: number;
+  /** min.compaction.lag.ms: a record is left alone for so long. */
+  readonly minCompactionLagMs: number;
+  /** max.compaction.lag.ms: after so long a record must be compacted, however clean the log is. */
+  readonly maxCompactionLagMs: number;
+  /** delete.retention.ms: how long compaction leaves tombstones and markers to readers. */
+  readonly deleteRetentionMs: number;
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
   readonly messageTimestampBeforeMaxMs: number;
   readonly messageTimestampAfterMaxMs: number;
@@ -55,6 +63,10 @@ export const defaultLogConfig: LogConfig = {
   retentionBytes: -1,
   maxMessageBytes: 1_048_588,
   cleanupPolicy: ['delete'],
+  minCleanableDirtyRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.POSITIVE_INFINITY,
+  deleteRetentionMs: 86_400_000,
   messageTimestampType: 'CreateTime',
   messageTimestampBeforeMaxMs: Number.POSITIVE_INFINITY,
   messageTimestampAfterMaxMs: Number.POSITIVE_INFINITY,
@@ -67,3 +79,16 @@ export const defaultLogConfig: LogConfig = {
   messageDownconversionEnable: true,
   preallocate: false,
 };
+
+/**
+ * The longest span of data in one segment: what must be compacted after some time must not sit in
+ * the active segment for longer, where compaction does not reach.
+ */
+export function longestSegmentMs({
+  cleanupPolicy,
+  maxCompactionLagMs,
+  segmentMs,
+}: Pick<LogConfig, 'cleanupPolicy' | 'maxCompactionLagMs' | 'segmentMs'>): number {
+  const bounded = maxCompactionLagMs > 0 && cleanupPolicy.includes('compact');
+  return bounded ? Math.min(maxCompactionLagMs, segmentMs) : segmentMs;
+}

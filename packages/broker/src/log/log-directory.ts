@@ -12,6 +12,7 @@ import {
 } from './checkpoint-file.ts';
 import {
   CLEAN_SHUTDOWN_FILE,
+  CLEANER_OFFSET_FILE,
   HIGH_WATERMARK_FILE,
   LOCK_FILE,
   LOG_START_FILE,
@@ -42,6 +43,8 @@ export class LogDirectory {
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly logStarts: ReadonlyMap<string, number>;
   readonly highWatermarks: ReadonlyMap<string, number>;
+  /** Up to where logs were compacted. */
+  readonly cleanerOffsets: ReadonlyMap<string, number>;
   readonly folders: readonly FoundFolder[];
   /** What the logs here have to be on the medium before they acknowledge it. */
   readonly flushes: GroupCommit;
@@ -63,6 +66,7 @@ export class LogDirectory {
     recoveryPoints: ReadonlyMap<string, number>;
     logStarts: ReadonlyMap<string, number>;
     highWatermarks: ReadonlyMap<string, number>;
+    cleanerOffsets: ReadonlyMap<string, number>;
     folders: readonly FoundFolder[];
     leftJournal: LeftJournal | null;
     limits: JournalLimits | undefined;
@@ -74,6 +78,7 @@ export class LogDirectory {
     this.recoveryPoints = fields.recoveryPoints;
     this.logStarts = fields.logStarts;
     this.highWatermarks = fields.highWatermarks;
+    this.cleanerOffsets = fields.cleanerOffsets;
     this.folders = fields.folders;
     this.leftJournal = fields.leftJournal;
     this.flushes = new GroupCommit({
@@ -111,6 +116,7 @@ export class LogDirectory {
       const recoveryPoints = await checkpoint(RECOVERY_POINT_FILE);
       const logStarts = await checkpoint(LOG_START_FILE);
       const highWatermarks = await checkpoint(HIGH_WATERMARK_FILE);
+      const cleanerOffsets = await checkpoint(CLEANER_OFFSET_FILE);
       const marker = path.join(directory, CLEAN_SHUTDOWN_FILE);
       const cleanShutdown = (await disk.status(marker)) !== null;
       const leftJournal = await LeftJournal.read(environment, directory, cleanShutdown);
@@ -124,6 +130,7 @@ export class LogDirectory {
         recoveryPoints,
         logStarts,
         highWatermarks,
+        cleanerOffsets,
         folders,
         leftJournal,
         limits: owner.flushJournal,
@@ -146,6 +153,10 @@ export class LogDirectory {
 
   writeHighWatermarks(entries: readonly OffsetEntry[]): Promise<void> {
     return this.#write(HIGH_WATERMARK_FILE, entries);
+  }
+
+  writeCleanerOffsets(entries: readonly OffsetEntry[]): Promise<void> {
+    return this.#write(CLEANER_OFFSET_FILE, entries);
   }
 
   /** Leaves a checkpoint alone that says all this already: thousands of idle partitions keep no disk busy. */

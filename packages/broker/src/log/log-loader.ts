@@ -151,10 +151,13 @@ class Loader {
     for (const name of swapped.filter((swap) => swap.endsWith(SUFFIX.log + SUFFIX.swap))) {
       const start = baseOf(name);
       const end = await this.#endOfFile(path.join(this.#options.folder, name), start);
-      for (const base of this.#offsets(SUFFIX.log)) {
-        if (base < start || base >= end) continue;
-        const stem = String(base).padStart(20, '0');
-        for (const suffix of [SUFFIX.log, ...SIDE_SUFFIXES]) await this.#remove(stem + suffix);
+      // Whatever is left of the segments that it replaces: a log may be gone and its indexes still there,
+      // of which an old transaction index would do harm beside the new log.
+      for (const suffix of [SUFFIX.log, ...SIDE_SUFFIXES]) {
+        for (const base of this.#offsets(suffix)) {
+          const replaced = base === start || (base > start && base < end);
+          if (replaced) await this.#remove(String(base).padStart(20, '0') + suffix);
+        }
       }
     }
     const { disk } = this.#resources.environment;

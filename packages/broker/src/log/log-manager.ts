@@ -11,6 +11,8 @@ import { KafkaError } from '@odradek/protocol';
 import { ConfigError, StartInterrupted } from '@odradek/runtime';
 import { AtMost } from './at-most.ts';
 import { partitionKey } from './checkpoint-file.ts';
+import { type CleanerStats, NO_CLEANER } from './compaction/cleaner-stats.ts';
+import { type CleanerSettings, LogCleaner } from './compaction/log-cleaner.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { discardLog } from './discard-log.ts';
 import { partitionFolderName } from './file-names.ts';
@@ -34,6 +36,8 @@ export interface LogManagerOptions extends LogLimits, LogDirectoriesOptions, Log
   readonly progress?: LoadProgress;
   /** Calls the loading off. */
   readonly interrupted?: AbortSignal | undefined;
+  /** Settings of the log cleaner, asked for again each time; left out with log.cleaner.enable=false. */
+  readonly cleaner?: (() => CleanerSettings) | undefined;
 }
 
 type DirectoryFailureListener = (
@@ -60,6 +64,7 @@ export class LogManager {
   readonly #deleting = new Map<string, Promise<void>>();
   readonly #failureListeners: DirectoryFailureListener[] = [];
   readonly #chores: LogChores;
+  readonly #cleaner: LogCleaner | null;
 
   private constructor(
     options: LogManagerOptions,
@@ -70,9 +75,18 @@ export class LogManager {
     this.#resources = resources;
     this.#directories = directories;
     directories.onFailure = (directory, error) => this.#directoryFailed(directory, error);
-    const { environment } = options;
+    const { environment, cleaner } = options;
     const parts = { environment, directories, logs: () => this.#everyLog() };
     this.#chores = new LogChores(parts, options);
+    this.#cleaner =
+      cleaner === undefined
+        ? null
+        : new LogCleaner({
+            environment,
+            logs: () => this.#logs.values(),
+            settings: cleaner,
+            applyRetention: (log) => tolerant(() => this.#chores.retain(log)),
+          });
     this.futures = new FutureLogs({
       resources,
       directories,
@@ -110,6 +124,7 @@ export class LogManager {
       throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
     }
     manager.#chores.start();
+    manager.#cleaner?.start();
     return manager;
   }
 
@@ -250,14 +265,30 @@ export class LogManager {
     for (const log of this.#everyLog()) if (log.topic === topic) log.config = config;
   }
 
-  /** Applies retention to every log; done from time to time by itself. */
+  /** Applies retention to every log that is not compacted; done from time to time by itself. */
   applyRetention(): Promise<void> {
     return this.#chores.applyRetention();
+  }
+
+  /** What the log cleaner has done so far. */
+  get cleanerStats(): CleanerStats {
+    return this.#cleaner?.stats ?? NO_CLEANER;
+  }
+
+  /** Keeps the cleaner off a log, for as long as it moves; resolves when it has let go. */
+  async pauseCleaning(topic: string, partition: number): Promise<void> {
+    await this.get(topic, partition)?.compaction.lease.pause();
+  }
+
+  /** Lets the cleaner have the log again; a log that took its place was never kept from it. */
+  resumeCleaning(topic: string, partition: number): void {
+    this.get(topic, partition)?.compaction.lease.resume();
   }
 
   /** Stops in order: everything on the medium, checkpoints written, directories marked clean and released. */
   async close(): Promise<void> {
     await this.#chores.stop();
+    await this.#cleaner?.stop();
     await Promise.allSettled([...this.#creating.values(), ...this.#deleting.values()]);
     const logs = [...this.#everyLog()];
     for (const { flushes } of this.#directories.online) flushes.closing();
@@ -333,6 +364,7 @@ export class LogManager {
     log.updateHighWatermark(directory.highWatermarks.get(key) ?? log.logStartOffset);
     // What went silent before the stop need not wait for the first chore to be forgotten.
     this.#chores.expireProducers(log);
+    if (!log.isFuture) log.compaction.cleanedUpTo = directory.cleanerOffsets.get(key) ?? null;
     if (this.#twinOf(log) === undefined) this.#add(log);
     else this.#twins.push(log);
   }
@@ -420,7 +452,7 @@ export class LogManager {
     const { topic, partition, folder, isFuture, ...left } = options;
     const config = this.#options.logConfigOf(topic);
     const loaded = await loadLog(this.#resources, { folder, config, ...left });
-    return new PartitionLog({
+    const log = new PartitionLog({
       topic,
       partition,
       directory: directory.path,
@@ -430,8 +462,10 @@ export class LogManager {
       flushes: directory.flushes,
       loaded,
       isFuture,
-      failed: (log, error) => this.#directories.fail(log.directory, error),
+      failed: (failed, error) => this.#directories.fail(failed.directory, error),
     });
+    log.compaction.onMoved = () => this.#chores.checkpointCleaner();
+    return log;
   }
 
   /** The copy first: without its log it would be taken for something that is still to be moved. */

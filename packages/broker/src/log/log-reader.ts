@@ -49,6 +49,8 @@ export class LogReader {
   readonly #resources: LogResources;
   readonly #state: LogState;
   #places: Place[] = [];
+  /** While it is pending no file is to be opened. */
+  #heldBack: Promise<void> | null = null;
 
   constructor(resources: LogResources, state: LogState) {
     this.#resources = resources;
@@ -115,15 +117,21 @@ export class LogReader {
     });
   }
 
-  /** Reads again what was read while the log was cut, or from a segment that left it meanwhile. */
+  /**
+   * Reads again what was read while the log was cut or segments were replaced, or from a segment that
+   * left it meanwhile.
+   */
   async undisturbed<T>(read: () => Promise<T>): Promise<T> {
     for (;;) {
+      if (this.#heldBack !== null) await this.#heldBack;
       const { generation, segments } = this.#state;
       const before = segments.all;
       try {
         const result = await read();
         if (generation === this.#state.generation) return result;
       } catch (error) {
+        // Under the name of an old file there may be another one since, in which nothing fits.
+        if (generation !== this.#state.generation) continue;
         const gone = error instanceof DiskError && error.code === 'ENOENT';
         if (!gone || segments.all === before) throw error;
       }
@@ -151,6 +159,18 @@ export class LogReader {
       return null;
     };
     return reads.run(() => files.read(segment.logPath, walk));
+  }
+
+  /** Lets reads of files wait while `run` changes their names; those under way are made again. */
+  async holdingBack(run: () => Promise<void>): Promise<void> {
+    this.#state.generation += 1;
+    const running = run();
+    this.#heldBack = running.catch(() => undefined);
+    try {
+      await running;
+    } finally {
+      this.#heldBack = null;
+    }
   }
 
   /** Forgets remembered places: the files have changed. */

@@ -34,8 +34,10 @@ export interface LogState {
   recoveryPoint: number;
   /** As the replica last told. */
   highWatermark: number;
-  /** Counts truncations: what was read across one may be a mixture. */
+  /** Counts truncations and replacements of segments: what was read across one may be a mixture. */
   generation: number;
+  /** Counts replacements of segments by compacted ones: what was aborted may be told differently since. */
+  rewrites: number;
 }
 
 /** A log's state with what works on it. */
@@ -65,5 +67,6 @@ export function stateOf(loaded: LoadedLog, folder: string, config: LogConfig): L
     recoveryPoint,
     highWatermark: logStartOffset,
     generation: 0,
+    rewrites: 0,
   };
 }

@@ -24,6 +24,7 @@ import {
   leaderSet,
   validBatches,
 } from './append-sets.ts';
+import { LogCompaction } from './compaction/log-compaction.ts';
 import type { GroupCommit } from './flush/group-commit.ts';
 import { LogFlush } from './flush/log-flush.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
@@ -86,6 +87,8 @@ export class PartitionLog {
   onAdvance: ((log: PartitionLog) => void) | null = null;
   /** The data directory has failed; nothing will be appended or read any more. */
   onFailure: ((log: PartitionLog, error: Error) => void) | null = null;
+  /** What the log cleaner works with. */
+  readonly compaction: LogCompaction;
   readonly #resources: LogResources;
   readonly #state: LogState;
   readonly #queue: AppendQueue;
@@ -125,6 +128,7 @@ export class PartitionLog {
       queue: this.#queue,
       flush: this.#flush,
     };
+    this.compaction = new LogCompaction(this.#parts, this.#condition);
   }
 
   /** `topic-partition`, for messages. */
@@ -335,6 +339,11 @@ export class PartitionLog {
     );
   }
 
+  /** Counts how often compaction has replaced segments. */
+  get rewrites(): number {
+    return this.#state.rewrites;
+  }
+
   /**
    * The aborted transactions that have records from `from` on and below `to`, in the order of their
    * markers; synchronously when no marker behind `from` aborts anything, which is the usual case.
@@ -382,19 +391,24 @@ export class PartitionLog {
    * Offsets at or above the end change nothing.
    */
   truncateTo(offset: number): Promise<void> {
-    return this.#alone(async () => {
+    const cut = async (): Promise<void> => {
       if (offset < this.#state.nextOffset) {
         await this.#flush.cut(() => truncateLog(this.#parts, Math.max(0, offset)));
       }
       // An epoch that begins at the end has no records and must go too, or a follower that once led
       // for a moment names it in every fetch and is told to truncate again, for ever.
       else this.#state.epochs.truncateEnd(offset);
-    });
+    };
+    const { segments } = this.#state;
+    // Compaction has to do with the other segments only.
+    if (offset >= segments.active.baseOffset) return this.#alone(cut);
+    return this.compaction.paused(() => this.#alone(cut));
   }
 
   /** Drops everything and goes on at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
-    return this.#alone(() => this.#flush.cut(() => restartLog(this.#parts, offset)));
+    const restart = () => this.#flush.cut(() => restartLog(this.#parts, offset));
+    return this.compaction.paused(() => this.#alone(restart));
   }
 
   /**
@@ -470,6 +484,7 @@ export class PartitionLog {
   /** An orderly end: everything is on the medium, with a snapshot of the producers at the log's end. */
   async close(): Promise<void> {
     if (this.#condition.ended) return;
+    await this.compaction.lease.pause();
     await this.#alone(async () => {
       await finishLog(this.#parts);
       await this.#epochFile.save();
@@ -481,6 +496,7 @@ export class PartitionLog {
   /** An end without a farewell: the folder is about to be removed. Writes that run are waited for. */
   async abandon(): Promise<void> {
     if (this.#condition.ended) return;
+    await this.compaction.lease.pause();
     await this.#alone(async () => {
       await this.#flush.end();
       this.#end('closed');
@@ -496,6 +512,7 @@ export class PartitionLog {
 
   #end(condition: 'closed' | 'offline'): void {
     this.#condition.end(condition);
+    this.compaction.lease.abort();
     this.#queue.stop();
     this.#resources.tails.clear(this.#state.tail);
     for (const segment of this.#state.segments.all) {

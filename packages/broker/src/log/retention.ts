@@ -4,8 +4,7 @@
  * larger than it may be, or when its youngest record is older than it may be; and never before the
  * high watermark has passed its end, for until then it may be all that a replica has.
  *
- * Logs with only 'compact' in their policy are never cut by size or time. Compaction itself does
- * not exist yet: such logs are kept whole.
+ * Logs with only 'compact' in their policy are never cut by size or time.
  */
 import type { LogConfig } from './log-config.ts';
 

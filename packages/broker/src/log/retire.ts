@@ -30,6 +30,7 @@ export async function retireSegments(
       files.drop(path);
       if ((await environment.disk.status(path)) === null) continue;
       await environment.disk.rename(path, path + SUFFIX.deleted);
+      files.drop(path); // A reader may have opened it meanwhile, and another file may get its name.
       renamed.push(path + SUFFIX.deleted);
     }
   }

@@ -66,6 +66,15 @@ export class SegmentList {
     return first < 0 ? [] : this.#remove(first, this.#segments.length - first);
   }
 
+  /** Puts `segment` in the place of some neighbours, of which the active one is none. */
+  replace(neighbours: readonly Segment[], segment: Segment): void {
+    const [first] = neighbours;
+    const start = first === undefined ? -1 : this.#segments.indexOf(first);
+    if (start < 0) throw new InvariantViolation('only segments of the log can be replaced');
+    this.#remove(start, neighbours.length);
+    this.#segments.splice(start, 0, segment);
+  }
+
   /** Puts `segment` in the place of all others. */
   replaceAll(segment: Segment): readonly Segment[] {
     const removed = this.#remove(0, this.#segments.length);

@@ -10,7 +10,7 @@ import path from 'node:path';
 import type { BatchFacts } from './batches.ts';
 import { SUFFIX, segmentFileName } from './file-names.ts';
 import type { IndexEntries } from './index-entries.ts';
-import type { LogConfig } from './log-config.ts';
+import { type LogConfig, longestSegmentMs } from './log-config.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex, type TimeIndexEntry } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
@@ -35,6 +35,8 @@ export interface SegmentOptions {
   readonly createdAtMs: number;
   /** Taken off segment.ms for this segment. */
   readonly jitterMs: number;
+  /** Behind the names of all its files, while a compaction has them in the making; nothing else as a rule. */
+  readonly fileSuffix?: string;
 }
 
 const EMPTY: Omit<SegmentState, 'nextOffset'> = {
@@ -67,6 +69,7 @@ export class Segment {
   offsetOfMaxTimestamp: number;
   /** True once it left the log: its files have other names, or none. */
   removed = false;
+  readonly #fileSuffix: string;
   /** Kept from its first use on: every write asks for it. */
   #logPath: string | null = null;
   #bytesSinceEntry = 0;
@@ -78,6 +81,7 @@ export class Segment {
     };
     this.folder = options.folder;
     this.baseOffset = options.baseOffset;
+    this.#fileSuffix = options.fileSuffix ?? '';
     this.createdAtMs = options.createdAtMs;
     this.jitterMs = options.jitterMs;
     this.sizeBytes = found.sizeBytes;
@@ -92,7 +96,8 @@ export class Segment {
 
   /** Path of one of the segment's files. */
   pathOf(suffix: string): string {
-    return this.folder + path.sep + segmentFileName(this.baseOffset, suffix);
+    const name = segmentFileName(this.baseOffset, suffix);
+    return this.folder + path.sep + name + this.#fileSuffix;
   }
 
   get logPath(): string {
@@ -164,7 +169,7 @@ export class Segment {
       this.firstTimestamp >= 0
         ? set.maxTimestamp - this.firstTimestamp // Without a timestamp a set is never too late.
         : wallTimeMs - this.createdAtMs;
-    return waitedMs > config.segmentMs - this.jitterMs;
+    return waitedMs > longestSegmentMs(config) - this.jitterMs;
   }
 
   /** The log file now ends at `sizeBytes`; the indexes are cut by the caller. */

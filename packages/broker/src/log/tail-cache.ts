@@ -186,6 +186,11 @@ export class Tail {
   }
 
   /** @internal */
+  get oldest(): Entry | undefined {
+    return this.#entries[this.#head];
+  }
+
+  /** @internal */
   push(entry: Entry): void {
     this.#entries.push(entry);
   }
@@ -271,6 +276,16 @@ export class TailCache {
     block.entries.push(entry);
     this.#bytes += ENTRY_OVERHEAD_BYTES;
     this.#trim();
+  }
+
+  /** Forgets what a partition has below `offset`: its files say something else there. */
+  dropBelow(tail: Tail, offset: number): void {
+    for (;;) {
+      const oldest = tail.oldest;
+      if (oldest === undefined || oldest.firstOffset >= offset) return;
+      oldest.isGone = true;
+      tail.shift();
+    }
   }
 
   /** Forgets all of a partition: it was truncated or is gone. Its bytes go with their blocks. */

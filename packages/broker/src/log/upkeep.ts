@@ -124,7 +124,9 @@ async function decideRetention({ resources, state }: LogParts): Promise<Retentio
     });
     const stays = segments[decision.count];
     if (stays === undefined || stays.maxTimestamp >= 0 || changedAtMs.has(stays)) return decision;
-    if (stays.sizeBytes === 0 || state.config.retentionMs < 0) return decision;
+    // Others than the last are empty where compaction has left nothing.
+    if ((stays.sizeBytes === 0 && stays === segments.at(-1)) || state.config.retentionMs < 0)
+      return decision;
     const status = await disk.status(stays.logPath);
     changedAtMs.set(stays, status?.modifiedAtMs ?? stays.createdAtMs);
   }

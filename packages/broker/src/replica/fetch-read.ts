@@ -218,24 +218,36 @@ function readPartition(
   const limit = Math.min(maxBytes, target.maxBytes);
   if (fetchOffset >= end || (limit <= 0 && !wholeFirstBatch))
     return found(partition, target, terms, end, null);
+  const { rewrites } = log;
+  const again = !terms.readCommitted
+    ? null
+    : () =>
+        // Of records that compaction has taken out it is not told any more that they were aborted.
+        rewrites === log.rewrites
+          ? null
+          : readPartition(partition, target, terms, false, maxBytes, wholeFirstBatch);
   const slice = log.read(fetchOffset, limit, end, wholeFirstBatch);
   const read =
     slice instanceof Promise
-      ? slice.then((ready) => answered(partition, target, terms, end, ready))
-      : answered(partition, target, terms, end, slice);
+      ? slice.then((ready) => answered(partition, target, terms, end, ready, again))
+      : answered(partition, target, terms, end, slice, again);
   if (!(read instanceof Promise)) return read;
   return read.catch((error: unknown) => failure(target, terms, errorNameOf(error), partition));
 }
 
-/** The answer with what was read, once it is known what of it was aborted. */
+/**
+ * The answer with what was read, once it is known what of it was aborted.
+ * @param again reads once more if that cannot be told any more; null when nobody asks
+ */
 function answered(
   partition: Partition,
   target: FetchTarget,
   terms: FetchTerms,
   end: number,
   slice: LogSlice,
+  again: (() => PartitionRead | Promise<PartitionRead> | null) | null,
 ): PartitionRead | Promise<PartitionRead> {
-  if (!terms.readCommitted) return found(partition, target, terms, end, slice);
+  if (again === null) return found(partition, target, terms, end, slice);
   let aborted: ReturnType<Partition['log']['abortedTransactions']>;
   try {
     aborted = partition.log.abortedTransactions(target.fetchOffset, slice.nextOffset);
@@ -243,14 +255,17 @@ function answered(
     giveBack(slice.lent);
     throw error;
   }
-  if (!(aborted instanceof Promise)) return found(partition, target, terms, end, slice, aborted);
-  return aborted.then(
-    (known) => found(partition, target, terms, end, slice, known),
-    (error: unknown) => {
-      giveBack(slice.lent);
-      throw error;
-    },
-  );
+  const answer = (known: Awaited<typeof aborted>): PartitionRead | Promise<PartitionRead> => {
+    const instead = again();
+    if (instead === null) return found(partition, target, terms, end, slice, known);
+    giveBack(slice.lent);
+    return instead;
+  };
+  if (!(aborted instanceof Promise)) return answer(aborted);
+  return aborted.then(answer, (error: unknown) => {
+    giveBack(slice.lent);
+    throw error;
+  });
 }
 
 /** May this requester read this replica now? */

@@ -2,6 +2,7 @@
  * What a broker counts: read off its parts when somebody asks for the page.
  */
 import { defineMetrics, type Metrics } from '@odradek/runtime';
+import type { CleanerStats } from '../log/compaction/cleaner-stats.ts';
 import type { DirectoryProgress } from '../log/load-progress.ts';
 import type { FetchCounts } from '../replica/fetch-service.ts';
 
@@ -40,6 +41,37 @@ export const brokerMetrics = defineMetrics({
   broker_consumer_bytes_total: { kind: 'counter', help: 'Bytes of records given to consumers.' },
   broker_follower_bytes_total: { kind: 'counter', help: 'Bytes of records given to followers.' },
   broker_is_controller: { kind: 'gauge', help: '1 on the controller.' },
+  broker_cleaner_passes: { kind: 'counter', help: 'Compactions of a log that came to their end.' },
+  broker_cleaner_read_bytes: { kind: 'counter', help: 'Bytes that compactions have read.' },
+  broker_cleaner_written_bytes: { kind: 'counter', help: 'Bytes that compactions have written.' },
+  broker_cleaner_max_dirty_percent: {
+    kind: 'gauge',
+    help: 'How dirty the dirtiest log was when last looked.',
+  },
+  broker_cleaner_recopy_percent: {
+    kind: 'gauge',
+    help: 'What the last compaction wrote, of what it went over.',
+  },
+  broker_cleaner_last_pass_seconds: {
+    kind: 'gauge',
+    help: 'How long the last compaction took.',
+  },
+  broker_cleaner_table_percent: {
+    kind: 'gauge',
+    help: 'How full of keys the memory of the last compaction became.',
+  },
+  broker_cleaner_max_overdue_seconds: {
+    kind: 'gauge',
+    help: 'For how long something has waited beyond max.compaction.lag.ms.',
+  },
+  broker_cleaner_uncleanable_partitions: {
+    kind: 'gauge',
+    help: 'Logs that cannot be compacted because something is wrong with them.',
+  },
+  broker_cleaner_uncleanable_bytes: {
+    kind: 'gauge',
+    help: 'Bytes of these logs that would be compacted.',
+  },
 });
 
 /** The partitions by what this broker is to them. */
@@ -60,6 +92,7 @@ export interface BrokerGauges {
   isController(): boolean;
   /** One for each data directory. */
   readonly loading: readonly Readonly<DirectoryProgress>[];
+  cleaner(): CleanerStats;
 }
 
 export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): void {
@@ -85,4 +118,15 @@ export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): vo
   meters.broker_consumer_bytes_total.readFrom(() => gauges.fetches().consumerBytes);
   meters.broker_follower_bytes_total.readFrom(() => gauges.fetches().followerBytes);
   meters.broker_is_controller.readFrom(() => (gauges.isController() ? 1 : 0));
+  const { cleaner } = gauges;
+  meters.broker_cleaner_passes.readFrom(() => cleaner().passes);
+  meters.broker_cleaner_read_bytes.readFrom(() => cleaner().bytesRead);
+  meters.broker_cleaner_written_bytes.readFrom(() => cleaner().bytesWritten);
+  meters.broker_cleaner_max_dirty_percent.readFrom(() => cleaner().maxDirtyPercent);
+  meters.broker_cleaner_recopy_percent.readFrom(() => cleaner().recopyPercent);
+  meters.broker_cleaner_last_pass_seconds.readFrom(() => cleaner().lastPassSeconds);
+  meters.broker_cleaner_table_percent.readFrom(() => cleaner().tablePercent);
+  meters.broker_cleaner_max_overdue_seconds.readFrom(() => cleaner().maxOverdueSeconds);
+  meters.broker_cleaner_uncleanable_partitions.readFrom(() => cleaner().uncleanablePartitions);
+  meters.broker_cleaner_uncleanable_bytes.readFrom(() => cleaner().uncleanableBytes);
 }

@@ -25,6 +25,7 @@ import { apiVersionsHandler } from '../api/api-versions.ts';
 import { ApiRegistry } from '../api/registry.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { ControlPlane } from '../controller/control-plane.ts';
+import { NO_CLEANER } from '../log/compaction/cleaner-stats.ts';
 import { LoadProgress } from '../log/load-progress.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { recordedBrokerId } from '../log/meta-properties.ts';
@@ -184,6 +185,7 @@ export class BrokerServer {
       logPendingBytes: () => this.#logs.orNull?.pendingBytes ?? 0,
       partitions: () => this.#data.orNull?.replicas.counts() ?? NO_PARTITIONS,
       fetches: () => this.#data.orNull?.replicas.fetchCounts() ?? NO_FETCHES,
+      cleaner: () => this.#logs.orNull?.cleanerStats ?? NO_CLEANER,
       isController: () => this.#plane.orNull?.isController ?? false,
       loading: this.#config.logDirectories.map((directory) =>
         this.#loading.of(path.resolve(directory)),
@@ -263,6 +265,9 @@ export class BrokerServer {
             clusterId: plane.clusterId,
             brokerId: plane.brokerId,
             logConfigOf: (topic) => plane.logConfigOf(topic),
+            cleaner: this.#config.values['log.cleaner.enable']
+              ? () => plane.cleanerSettings()
+              : undefined,
             environment: this.#environment,
             buffers: this.#buffers,
             openFilesLimit: this.#openLogFilesMax,

@@ -79,3 +79,4 @@ export {
   decodeRecordSetAsync,
 } from './record-set.ts';
 export { type RecordSurvey, surveyRecords } from './survey-records.ts';
+export { emptiedBatch, KeptRecords, thinnedBatch } from './thinned-batch.ts';

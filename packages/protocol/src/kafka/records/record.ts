@@ -133,10 +133,15 @@ export class RecordCursor {
   /** -1 for a null value: a tombstone on compacted topics. */
   valueLength = 0;
   headerCount = 0;
+  /** Where in `bytes` the part of the record begins that does not depend on its batch: key, value and headers. */
+  bodyAt = 0;
+  /** Where in `bytes` the key lies. */
+  keyAt = 0;
+  /** Where in `bytes` the record ends. */
+  endAt = 0;
   readonly #context: RecordContext;
   readonly #cursor: VarintCursor;
   #leftCount: number;
-  #keyAt = 0;
   #valueAt = 0;
   #headersAt = 0;
 
@@ -152,6 +157,11 @@ export class RecordCursor {
     this.#context = context;
     this.#cursor = new VarintCursor(section, start, end);
     this.#leftCount = recordCount;
+  }
+
+  /** What the records lie in, decompressed. */
+  get bytes(): Buffer {
+    return this.#cursor.bytes;
   }
 
   /**
@@ -179,8 +189,10 @@ export class RecordCursor {
     this.timestamp = appendTimestamp ?? baseTimestamp + timestampDelta;
     this.offsetDelta = cursor.varint();
     this.offset = baseOffset + this.offsetDelta;
+    this.bodyAt = cursor.position;
+    this.endAt = end;
     this.keyLength = cursor.varint();
-    this.#keyAt = cursor.position;
+    this.keyAt = cursor.position;
     this.#skipNullable(this.keyLength);
     this.valueLength = cursor.varint();
     this.#valueAt = cursor.position;
@@ -204,7 +216,7 @@ export class RecordCursor {
 
   /** The current record's key, a slice. */
   key(): Buffer | null {
-    return this.#slice(this.#keyAt, this.keyLength);
+    return this.#slice(this.keyAt, this.keyLength);
   }
 
   /** The current record's value, a slice. */
