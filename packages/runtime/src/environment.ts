@@ -226,7 +226,8 @@ export interface Disk {
   list(path: string): Promise<readonly DirectoryEntry[]>;
   /**
    * As `list`, with the status of everything. Meant for starts, with `readPieces`: both go through thousands
-   * of small files quickly and may keep the caller's thread to themselves while one call runs.
+   * of small files quickly and may keep the caller's thread to themselves while one call runs. Before a survey
+   * others have their turn.
    */
   survey(path: string): Promise<readonly SurveyedEntry[]>;
   /** Small stretches of many files, in the order asked for; each file is opened and closed for it, and must be there. */

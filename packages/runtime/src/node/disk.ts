@@ -220,6 +220,14 @@ async function removeNow(path: string): Promise<void> {
   }
 }
 
+/**
+ * Lets the event loop run: a promise that is settled at once does not, and whoever looks at one folder after the other
+ * would keep everybody else from their turn, heartbeats and the like.
+ */
+function aTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** What is done on the spot fails as what takes time does. */
 async function atOnce<T>(work: () => T): Promise<T> {
   return work();
@@ -263,12 +271,14 @@ export function nodeDisk(): Disk {
       const entries = (found ?? []).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
       return entries.sort(byName);
     },
-    survey: (path) =>
-      guarded(
+    async survey(path) {
+      await aTurn();
+      return guarded(
         'readdir',
         path,
         atOnce(() => surveyNow(path)),
-      ),
+      );
+    },
     async readPieces(pieces) {
       const found: Buffer[] = [];
       for (const piece of pieces)

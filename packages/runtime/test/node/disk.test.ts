@@ -177,3 +177,14 @@ test('pieces of files come in the order asked for, shorter where a file ends', a
   const missing = disk.readPieces([{ ...piece(0, 1), path: join(folder, 'gone') }]);
   await expect(missing).rejects.toThrow(DiskError);
 });
+
+test('between surveys others have their turn', async () => {
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 0);
+  const began = performance.now();
+  while (performance.now() - began < 20) await disk.survey(folder);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(0);
+});
