@@ -105,6 +105,57 @@ test('one file that is always in use does not keep the others waiting', async ()
   await hot;
 });
 
+/** A file whose users wait for `go`. */
+function heldFile(
+  files: OpenFiles,
+  path: string,
+): { readonly done: Promise<void>; go: () => void } {
+  let go = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  return { done: files.use(path, () => gate), go: () => go() };
+}
+
+test('who finds his file open meanwhile leaves the room to the next', async () => {
+  const files = new OpenFiles(new CountingDisk(() => 1).asDisk(), 2);
+  const one = heldFile(files, 'one');
+  const two = heldFile(files, 'two');
+  // Both wait for the same file, which will never be without a user; the third for another one.
+  const first = heldFile(files, 'hot');
+  const second = heldFile(files, 'hot');
+  const third = files.use('cold', (file) => file.sync());
+  one.go();
+  await one.done;
+  two.go();
+  await two.done;
+  await third;
+  first.go();
+  second.go();
+  await Promise.all([first.done, second.done]);
+});
+
+test('when closing falls behind, opening waits for it and goes on after it', async () => {
+  let openCount = 0;
+  let closeAll = (): void => {};
+  const closing = new Promise<void>((resolve) => {
+    closeAll = resolve;
+  });
+  const open = async (path: string): Promise<DiskFile> => {
+    openCount += 1;
+    return { path, close: () => closing } as Partial<DiskFile> as DiskFile;
+  };
+  const files = new OpenFiles({ open } as Partial<Disk> as Disk, 1);
+  const nothing = (): Promise<void> => Promise.resolve();
+  for (let n = 0; n <= CLOSING_FILES_MAX; n++) await files.use(`${n}`, nothing);
+  const next = files.use('next', nothing);
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(openCount).toBe(1 + CLOSING_FILES_MAX);
+  closeAll();
+  await next;
+  expect(openCount).toBe(2 + CLOSING_FILES_MAX);
+});
+
 describe('how many may be the logs’', () => {
   test.each([
     { wanted: null, limit: 1_048_576, files: 10_000 },
