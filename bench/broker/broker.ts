@@ -125,7 +125,7 @@ async function measureRow(
     for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
       if (row.medium === 'disk') spawnSync('sync', ['-f', server.logDirectory]);
       if (!options.smoke) for (const each of servers) await quiet(each);
-      for (const [name, figures] of await turns.run(server, row)) {
+      for (const [name, figures] of await turnOf(turns, server, row)) {
         console.error(progress(name, server, figures));
         const ofLine = rounds.get(name) ?? new Map<string, Figures[]>();
         rounds.set(name, ofLine);
@@ -140,6 +140,21 @@ async function measureRow(
       return figures === undefined ? [] : [[server, medianOf(figures)]];
     });
     lines.set(`${name}, ${row.partitions} p`, new Map(medians));
+  }
+}
+
+/** One that fails is told of and left out; the others count. */
+async function turnOf(
+  turns: Turns,
+  server: Server,
+  row: Row,
+): Promise<ReadonlyMap<string, Figures>> {
+  try {
+    return await turns.run(server, row);
+  } catch (error) {
+    console.error(`FAILED ${row.name}, ${server.name}: ${error}`);
+    process.exitCode = 1;
+    return new Map();
   }
 }
 

@@ -21,6 +21,8 @@
 #include "measure.h"
 
 #define WAIT_MS 30000
+/* A thousand partitions take their time where a disk is busy. */
+#define ADMIN_WAIT_MS 120000
 
 static long delivered, failed;
 static volatile int is_measuring, is_done;
@@ -178,7 +180,7 @@ static void consume(rd_kafka_t *client, const char *topic_name) {
 }
 
 static void wait_for_topics(rd_kafka_queue_t *queue, const char *what) {
-  rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+  rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ADMIN_WAIT_MS);
   if (event == NULL) die(what, "no answer");
   if (rd_kafka_event_error(event)) die(what, rd_kafka_event_error_string(event));
   size_t count = 0;
@@ -194,7 +196,7 @@ static void wait_for_topics(rd_kafka_queue_t *queue, const char *what) {
 /* Waits until each partition of a topic has a leader. */
 static void wait_for_leaders(rd_kafka_t *client, const char *name, int partitions) {
   rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
-  for (int attempt = 0; attempt < 300; attempt++) {
+  for (int attempt = 0; attempt < ADMIN_WAIT_MS / 100; attempt++) {
     const struct rd_kafka_metadata *metadata;
     int led = 0;
     if (rd_kafka_metadata(client, 0, topic, &metadata, WAIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -258,6 +260,7 @@ int main(int argc, char **argv) {
     *equals = 0;
     if (rd_kafka_conf_set(conf, argv[n], equals + 1, error, sizeof error) != RD_KAFKA_CONF_OK) die("option", error);
   }
+  if (!loads) rd_kafka_conf_set(conf, "socket.timeout.ms", "120000", NULL, 0);
   int consumes = strcmp(mode, "consume") == 0;
   if (strcmp(mode, "produce") == 0) rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   rd_kafka_t *client = rd_kafka_new(consumes ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, error, sizeof error);

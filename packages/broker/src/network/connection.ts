@@ -10,8 +10,7 @@
  * requests. So a peer that sends without reading fills its own socket buffers, and nothing of ours.
  *
  * Whatever cannot be read or answered ends the connection with one line in the log: who, which API,
- * why. Answers made in one turn of the event loop leave in one system call; big parts of them are
- * never joined or copied.
+ * why.
  *
  * Received bytes lie in memory that all connections receive into. A request that came whole and can
  * be begun at once is executed where it lies, if its handler keeps nothing of it; any other is
@@ -19,7 +18,7 @@
  * it back when such a handler is done; what other handlers keep is left to the garbage collector.
  * A request that is not complete keeps its memory for good, for the socket may still write to it.
  *
- * Not here: what answers are (../api/), which connections are let in (acceptor.ts).
+ * Not here: how answers get to the socket (outbox.ts), what they are (../api/), which connections are let in (acceptor.ts).
  */
 import {
   apis,
@@ -50,6 +49,7 @@ import {
 } from '../api/registry.ts';
 import { type DeadlineQueue, Expiring } from '../time/deadline-queue.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { Outbox } from './outbox.ts';
 import { Presence } from './peer-presence.ts';
 
 /** Requests of one connection that may be running at the same time, when their kind allows it. */
@@ -119,6 +119,7 @@ export class ClientConnection implements ConnectionHandler {
   readonly #listenerName: string;
   readonly #context: ConnectionContext;
   readonly #gone: () => void;
+  readonly #outbox: Outbox;
   readonly #splitter: FrameSplitter;
   readonly #deliver = (frame: Buffer, isLent: boolean): void => this.#delivered(frame, isLent);
   /** The memory of the request that is coming in pieces. */
@@ -130,12 +131,9 @@ export class ClientConnection implements ConnectionHandler {
   #runningBytes = 0;
   /** What `requests` counts for this connection. */
   #countedBytes = 0;
-  /** What `answers` counts for this connection while the peer does not read. */
-  #unsentBytes = 0;
   /** Received while there was no room for requests. */
   #heldBack: Buffer[] = [];
   #isPaused = false;
-  #isCorked = false;
   #isPumping = false;
   /** Not begun before `open`: the broker is still starting. */
   #isOpen: boolean;
@@ -163,6 +161,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#isOpen = isOpen;
     this.#context = context;
     this.#gone = gone;
+    this.#outbox = new Outbox(socket, context.timers, context.answers);
     this.#splitter = new FrameSplitter({
       maxFrameBytes: context.requestMaxBytes,
       lendsFrames: true,
@@ -220,8 +219,7 @@ export class ClientConnection implements ConnectionHandler {
 
   drain(): void {
     if (this.#isClosed) return;
-    this.#context.answers.give(this.#unsentBytes);
-    this.#unsentBytes = 0;
+    this.#outbox.drained();
     this.#pump();
   }
 
@@ -251,9 +249,8 @@ export class ClientConnection implements ConnectionHandler {
     this.#context.deadlines.remove(this.#alarm);
     this.#context.requests.leave(this.#roomForRequests);
     this.#context.requests.give(this.#countedBytes);
-    this.#context.answers.give(this.#unsentBytes);
+    this.#outbox.release();
     this.#countedBytes = 0;
-    this.#unsentBytes = 0;
     for (const { registered, isAnswered, answer } of this.#running)
       if (isAnswered) tellSent(registered, answer);
     this.#waiting.length = 0;
@@ -377,7 +374,7 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #mayBegin(frame: Buffer): boolean {
-    if (this.#unsentBytes > 0) return false;
+    if (this.#outbox.isBlocked) return false;
     const count = this.#running.length;
     if (count === 0) return true;
     if (count >= OVERLAPPING_REQUESTS_MAX || frame.length < 2) return false;
@@ -415,7 +412,7 @@ export class ClientConnection implements ConnectionHandler {
       return;
     }
     const body = unsupportedApiVersions(this.#context.registry.advertised());
-    this.#write(encodeResponse(apis.apiVersions, 0, header.correlationId, body));
+    this.#outbox.write(encodeResponse(apis.apiVersions, 0, header.correlationId, body));
   }
 
   #run(registered: RegisteredHandler, header: DecodedRequestHeader, frame: Buffer): void {
@@ -501,7 +498,7 @@ export class ClientConnection implements ConnectionHandler {
         answer,
       );
       const isAwaited = registered.sent !== undefined;
-      this.#write(chunks, isAwaited ? () => tellSent(registered, answer) : undefined);
+      this.#outbox.write(chunks, isAwaited ? () => tellSent(registered, answer) : undefined);
       return true;
     } catch (error) {
       // A handler's answer that has no encoding: its fault, and the peer cannot be told.
@@ -513,28 +510,6 @@ export class ClientConnection implements ConnectionHandler {
       this.destroy();
       return false;
     }
-  }
-
-  /** @param taken called when the last of the chunks is with the operating system, or never will be */
-  #write(chunks: readonly Buffer[], taken?: () => void): void {
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      this.#context.timers.afterTurn(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-      });
-    }
-    let isTaken = true;
-    let left = chunks.length;
-    for (const chunk of chunks) {
-      left -= 1;
-      isTaken = this.#socket.write(chunk, left === 0 ? taken : undefined);
-    }
-    if (isTaken || this.#isClosed) return;
-    const more = this.#socket.unsentBytes - this.#unsentBytes;
-    this.#unsentBytes += more;
-    this.#context.answers.take(more);
   }
 
   // Ending.
@@ -558,6 +533,7 @@ export class ClientConnection implements ConnectionHandler {
 
   /** What still comes is dropped; it is read for the peer's own end to be noticed. */
   #endSocket(): void {
+    this.#outbox.flush();
     this.#socket.end();
     this.#socket.resume();
   }
