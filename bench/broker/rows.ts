@@ -58,6 +58,15 @@ export interface TailRow extends RowBase {
   readonly withCatchUp: boolean;
 }
 
+/** A steady producer while consumers read another topic, which is not in memory, from its beginning. */
+export interface BesideReadersRow extends Omit<RawProduceRow, 'kind' | 'rate'> {
+  readonly kind: 'beside-readers';
+  /** Requests per second. */
+  readonly rate: number;
+  /** Connections that read, one request each; 0: nobody reads. */
+  readonly readers: number;
+}
+
 /** Apache's own performance tools, which only brokers understand. */
 interface ApacheRowBase extends RowBase {
   readonly messages: number;
@@ -75,6 +84,7 @@ export type Row =
   | ClientProduceRow
   | ClientConsumeRow
   | TailRow
+  | BesideReadersRow
   | ApacheProduceRow
   | ApacheConsumeRow;
 
@@ -206,6 +216,18 @@ const chosenRows: readonly Row[] = [
     messagesPerSecond: 20_000,
     withCatchUp: true,
   },
+  ...[0, 4, 16].map(
+    (readers): BesideReadersRow => ({
+      ...batched,
+      kind: 'beside-readers',
+      medium: 'disk',
+      name: `raw produce 1 KB at 30000/s beside ${readers} catch-up readers`,
+      recordsPerBatch: 20,
+      inFlight: 100,
+      rate: 30_000,
+      readers,
+    }),
+  ),
   {
     ...chosen,
     kind: 'apache-produce',

@@ -13,6 +13,7 @@ import {
 import type {
   ApacheConsumeRow,
   ApacheProduceRow,
+  BesideReadersRow,
   ClientConsumeRow,
   ClientProduceRow,
   RawFetchRow,
@@ -55,7 +56,8 @@ export class Turns {
 
   /** Finds out what half load is: of what the slowest of the servers takes. */
   async pilot(servers: readonly Server[], row: Row): Promise<void> {
-    if (!('rate' in row) || row.rate !== 'half') return;
+    if (row.kind !== 'raw-produce' && row.kind !== 'client-produce') return;
+    if (row.rate !== 'half') return;
     let least = Number.POSITIVE_INFINITY;
     for (const server of servers) {
       const [[, { messagesPerSecond } = { messagesPerSecond: 0 }] = []] = [
@@ -76,6 +78,8 @@ export class Turns {
         return this.#apacheProduce(server, row);
       case 'tail':
         return this.#tail(server, row);
+      case 'beside-readers':
+        return this.#besideReaders(server, row);
       case 'raw-fetch':
       case 'client-consume':
       case 'apache-consume':
@@ -259,7 +263,6 @@ export class Turns {
     row: RawFetchRow | ClientConsumeRow | ApacheConsumeRow,
   ): Promise<ReadonlyMap<string, Figures>> {
     const topic = await this.#filledTopic(server, row);
-    const { seconds, warmUpSeconds, clients } = this.#options;
     if (row.kind === 'client-consume') {
       const load = this.#clientConsume(server, topic, row, 'beginning');
       return await runLoads(server.pid, new Array<Load>(row.instances).fill(load));
@@ -271,21 +274,47 @@ export class Turns {
       ]);
       return await runLoads(server.pid, load === null ? [] : [{ ...load, counts: row.name }]);
     }
+    return await runLoads(server.pid, [
+      { ...this.#rawFetch(server, topic, row, row.connections), counts: row.name },
+    ]);
+  }
+
+  #rawFetch(
+    server: Server,
+    topic: string,
+    { sizeBytes, partitions }: Pick<Row, 'partitions' | 'sizeBytes'>,
+    connections: number,
+  ): Load {
+    const { seconds, warmUpSeconds, clients } = this.#options;
     const args = {
-      bytes_each: row.sizeBytes,
-      partitions: row.partitions,
-      connections: row.connections,
+      bytes_each: sizeBytes,
+      partitions,
+      connections,
       max_bytes: 4_194_304,
       warmup: warmUpSeconds,
       seconds,
     };
-    return await runLoads(server.pid, [
-      {
-        command: clients.raw,
-        args: ['fetch', String(server.port), topic, ...keyed(args)],
-        counts: row.name,
-      },
-    ]);
+    return {
+      command: clients.raw,
+      args: ['fetch', String(server.port), topic, ...keyed(args)],
+      counts: '',
+    };
+  }
+
+  async #besideReaders(
+    server: Server,
+    row: BesideReadersRow,
+  ): Promise<ReadonlyMap<string, Figures>> {
+    const { readers } = row;
+    const old = readers > 0 ? await this.#filledTopic(server, row) : null;
+    return await this.#inNewTopic(server, row, (topic) => {
+      const { seconds } = this.#options;
+      const produce = this.#rawProduce(server, topic, row, row.rate, seconds);
+      const producer = { ...produce, counts: row.name };
+      if (old === null) return [producer];
+      const reading = this.#rawFetch(server, old, row, readers);
+      return [producer, { ...reading, counts: `${row.name}: the readers` }];
+    });
   }
 
   /** A topic with old records, made for the first round of a row. */

@@ -27,8 +27,11 @@ export const REMEMBERED_PLACES_MAX = 8;
 /** Bytes read at once while looking for the batch that holds an offset. */
 const LOCATE_BYTES = 16 * 1024;
 
-/** Bytes read in one go: more is read in several, and other readers get their turn in between. */
-export const READ_PIECE_BYTES = 1024 * 1024;
+/**
+ * Bytes read in one go: more is read in several, and other readers get their turn in between. Consumers
+ * ask for a megabyte of a partition by default; each go costs a turn of the event loop and some microseconds.
+ */
+export const READ_PIECE_BYTES = 4 * 1024 * 1024;
 
 export interface ReadRequest {
   readonly offset: number;

@@ -37,13 +37,26 @@ export class FetchWakeups {
   }
 }
 
+/**
+ * How many bytes there are of some targets, by their index; of the others there is nothing. All that a
+ * waiting fetch keeps of a read: thousands may wait, on thousands of partitions each.
+ */
+export type FoundBytes = Map<number, number>;
+
+export function foundBytes({ reads }: FetchRead): FoundBytes {
+  const found: FoundBytes = new Map();
+  for (const [index, { sizeBytes }] of reads.entries())
+    if (sizeBytes > 0) found.set(index, sizeBytes);
+  return found;
+}
+
 export interface DelayedFetchOptions {
   /** The replica of each target; null for one that is not here. */
   readonly partitions: readonly (Partition | null)[];
   readonly until: readonly ('log-end' | 'high-watermark')[];
   readonly minBytes: number;
   /** What the first pass found. */
-  readonly first: FetchRead;
+  readonly found: FoundBytes;
   /** Reads again what there is of one target, in memory or not. */
   readOne(index: number): PartitionRead | Promise<PartitionRead>;
   /** Reads again what there is. */
@@ -65,19 +78,15 @@ export class DelayedFetch extends Expiring implements Sleeper {
   #timeIsUp = false;
   /** Partitions that moved in this turn, perhaps several times; null: look at all. */
   #moved: Partition[] | null = [];
-  /** How many bytes each target had when it was looked at last, and their sum. */
-  #sizes: number[];
-  #sizeBytes: number;
-  /** Where a partition stands among the targets; made when it is needed first. */
-  #indexes: Map<Partition, number> | null = null;
+  /** As of the last look. */
+  #found: FoundBytes;
 
   constructor(options: DelayedFetchOptions, wakeups: FetchWakeups, queue: DeadlineQueue) {
     super();
     this.#options = options;
     this.#wakeups = wakeups;
     this.#queue = queue;
-    this.#sizes = options.first.reads.map(({ sizeBytes }) => sizeBytes);
-    this.#sizeBytes = options.first.sizeBytes;
+    this.#found = options.found;
   }
 
   begin(maxWaitMs: number): void {
@@ -144,23 +153,17 @@ export class DelayedFetch extends Expiring implements Sleeper {
   #isEnough(moved: readonly Partition[]): boolean | null {
     const { partitions, minBytes } = this.#options;
     if (partitions.length === 1) return null; // The look would be the read.
-    if (this.#indexes === null) {
-      this.#indexes = new Map();
-      for (const [index, partition] of partitions.entries())
-        if (partition !== null) this.#indexes.set(partition, index);
-    }
     for (const partition of new Set(moved)) {
-      const index = this.#indexes.get(partition);
-      if (index === undefined) continue;
+      const index = partitions.indexOf(partition);
+      if (index < 0) continue;
       const read = this.#options.readOne(index);
       if (read instanceof Promise) {
         read.then(({ lent }) => giveBack(lent)).catch(() => undefined);
         return null; // Not in memory.
       }
       giveBack(read.lent);
-      this.#sizeBytes += read.sizeBytes - (this.#sizes[index] ?? 0);
-      this.#sizes[index] = read.sizeBytes;
-      if (read.urgent || this.#sizeBytes >= minBytes || isSegmentsBehind(read)) return true;
+      this.#found.set(index, read.sizeBytes);
+      if (read.urgent || this.#foundBytes >= minBytes || isSegmentsBehind(read)) return true;
     }
     return false;
   }
@@ -177,12 +180,17 @@ export class DelayedFetch extends Expiring implements Sleeper {
       return;
     }
     giveBack(lentFor(read));
-    this.#sizes = read.reads.map(({ sizeBytes }) => sizeBytes);
-    this.#sizeBytes = read.sizeBytes;
+    this.#found = foundBytes(read);
     this.#state = 'asleep';
     if (!this.#lookAgain) return;
     this.#moved = null;
     this.#rouse();
+  }
+
+  get #foundBytes(): number {
+    let sum = 0;
+    for (const bytes of this.#found.values()) sum += bytes;
+    return sum;
   }
 
   #fail(error: unknown): void {

@@ -10,7 +10,7 @@ import type { Clock, PooledBuffer, Timers } from '@odradek/runtime';
 import { nearerReplica } from '../core/partition/nearest-replica.ts';
 import type { PeerPresence } from '../network/peer-presence.ts';
 import type { DeadlineQueue } from '../time/deadline-queue.ts';
-import { DelayedFetch, type FetchWakeups } from './delayed-fetch.ts';
+import { DelayedFetch, type FetchWakeups, foundBytes } from './delayed-fetch.ts';
 import {
   type FetchRead,
   type FetchTarget,
@@ -225,6 +225,8 @@ export class FetchService {
       const replica = replicas.replicaFor(topic, topicId, partition);
       return typeof replica === 'string' ? null : replica;
     });
+    // Not the read itself, which has an answer for each partition: the closures below would keep it.
+    const found = foundBytes(first);
     this.#waiting += 1;
     return new Promise((resolve, reject) => {
       let stopListening = (): void => undefined;
@@ -233,7 +235,7 @@ export class FetchService {
           partitions,
           until: waitsFor(targets, terms),
           minBytes,
-          first,
+          found,
           readOne: (index) => readOne(targets[index] as FetchTarget, terms, replicas),
           read: () => this.#read(targets, terms, replicas, false),
           done: (read) => {

@@ -15,7 +15,7 @@ import { type FetchTarget, NOT_TOLD, type PartitionRead } from './fetch-read.ts'
 /** A session unused for this long may be evicted by anybody; so may one that is used and this old. */
 const EVICTABLE_AFTER_MS = 120_000;
 /**
- * Partitions of all sessions together: some 200 bytes each. Whoever comes on top of that gets no
+ * Partitions of all sessions together: some 260 bytes each. Whoever comes on top of that gets no
  * session, and a session that grows beyond it ends.
  */
 export const SESSION_PARTITIONS_MAX = 500_000;

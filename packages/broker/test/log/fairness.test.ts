@@ -87,7 +87,7 @@ describe('readers of old data', () => {
   });
 
   test('come in turn, a piece each, however much one of them wants', async () => {
-    const { disk, environment, logs } = await slowLogs(4, 8, 900_000);
+    const { disk, environment, logs } = await slowLogs(4, 16, 900_000);
     disk.isSlow = false; // All of them are to stand at their place, ready to read.
     for (const log of logs) await readOf(log, 1);
     disk.isSlow = true;
@@ -95,7 +95,7 @@ describe('readers of old data', () => {
     if (greedy === undefined) throw new Error('a log');
     const finished: string[] = [];
     const reads = [
-      readOf(greedy, 8 * MIB, 1).then(() => finished.push(greedy.name)),
+      readOf(greedy, 13 * MIB, 1).then(() => finished.push(greedy.name)),
       ...others.map((log) => readOf(log, 900_000, 1).then(() => finished.push(log.name))),
     ];
     await environment.settle();
@@ -114,7 +114,7 @@ describe('readers of old data', () => {
     expect(new Set(order.slice(0, secondGreedy + 1))).toEqual(
       new Set(['t-0', 't-1', 't-2', 't-3']),
     );
-    expect(order.filter((name) => name === 't-0').length).toBeGreaterThan(5);
+    expect(order.filter((name) => name === 't-0').length).toBeGreaterThan(3);
     expect(finished.at(-1)).toBe('t-0');
   });
 

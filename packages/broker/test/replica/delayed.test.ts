@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { BufferPool } from '@odradek/runtime';
-import { DelayedFetch, FetchWakeups } from '../../src/replica/delayed-fetch.ts';
+import { DelayedFetch, FetchWakeups, foundBytes } from '../../src/replica/delayed-fetch.ts';
 import { DelayedProduce } from '../../src/replica/delayed-produce.ts';
 import {
   type FetchRead,
@@ -155,7 +155,7 @@ describe('a delayed fetch', () => {
         partitions: partitions.map(({ asPartition }) => asPartition),
         until: ['high-watermark'],
         minBytes,
-        first: readOf(...parts),
+        found: foundBytes(readOf(...parts)),
         readOne: (index) => {
           looks.push(index);
           return parts[index] ?? partOf(0);
