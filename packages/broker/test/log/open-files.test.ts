@@ -121,18 +121,14 @@ test('who finds his file open meanwhile leaves the room to the next', async () =
   const files = new OpenFiles(new CountingDisk(() => 1).asDisk(), 2);
   const one = heldFile(files, 'one');
   const two = heldFile(files, 'two');
-  // Both wait for the same file, which will never be without a user; the third for another one.
-  const first = heldFile(files, 'hot');
-  const second = heldFile(files, 'hot');
-  const third = files.use('cold', (file) => file.sync());
-  one.go();
-  await one.done;
+  const first = heldFile(files, 'hot'); // Has to wait, and so has the next.
+  const next = files.use('cold', (file) => file.sync());
+  files.drop('one'); // Makes room, of which nobody is told while it is used;
+  const newcomer = heldFile(files, 'hot'); // so another takes it.
   two.go();
-  await two.done;
-  await third;
-  first.go();
-  second.go();
-  await Promise.all([first.done, second.done]);
+  await next;
+  for (const { go } of [one, first, newcomer]) go();
+  await Promise.all([one.done, two.done, first.done, newcomer.done]);
 });
 
 test('when closing falls behind, opening waits for it and goes on after it', async () => {
