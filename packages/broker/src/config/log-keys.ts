@@ -51,14 +51,14 @@ export const logKeys = defineConfig({
     default: 9,
     validate: between(1, 17),
     dynamic: 'cluster-wide',
-    doc: 'Level of lz4.',
+    doc: 'Level of lz4; lz4 has one level here, so it decides nothing.',
   },
   'compression.zstd.level': {
     type: 'int',
     default: 3,
     validate: between(-131072, 22),
     dynamic: 'cluster-wide',
-    doc: 'Level of zstd.',
+    doc: 'Level of zstd, where batches are stored as compression.type says.',
   },
   'log.dirs': {
     type: 'pathList',
@@ -358,7 +358,7 @@ export const logKeys = defineConfig({
     default: 10,
     validate: atLeast(1),
     dynamic: 'cluster-wide',
-    doc: 'Kept for old files: one event loop does the periodic work.',
+    doc: 'Worker threads that unfold, compress and convert large batches at once; never more than the cores that are left beside the event loop. They start when they are needed.',
   },
   'odradek.log.open.files.max': {
     type: 'int',

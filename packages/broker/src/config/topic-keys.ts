@@ -149,14 +149,14 @@ export const topicKeys = defineConfig({
     default: 9,
     validate: between(1, 17),
     dynamic: 'cluster-wide',
-    doc: 'Level of lz4.',
+    doc: 'Level of lz4; lz4 has one level here, so it decides nothing.',
   },
   'compression.zstd.level': {
     type: 'int',
     default: 3,
     validate: between(-131072, 22),
     dynamic: 'cluster-wide',
-    doc: 'Level of zstd.',
+    doc: 'Level of zstd, where batches are stored as compression.type says.',
   },
   preallocate: {
     type: 'boolean',

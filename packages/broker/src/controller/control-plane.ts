@@ -174,6 +174,11 @@ export class ControlPlane {
     return this.#effective.topicValues(topic)['min.insync.replicas'];
   }
 
+  /** background.threads: worker threads that this broker keeps busy with short tasks at once. */
+  backgroundThreads(): number {
+    return Number(this.#effective.value('background.threads'));
+  }
+
   /** How fast replicas may be copied between log directories; Infinity: as fast as it goes. */
   moveBytesPerSecond(): number {
     const { ofBroker, ofAllBrokers } = this.#overrides;

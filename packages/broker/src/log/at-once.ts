@@ -19,14 +19,21 @@ export const UNFOLDED_AT_ONCE_BYTES: Readonly<Record<Codec, number>> = {
 };
 /** The most that they may become. */
 export const UNFOLDED_AT_ONCE_BYTES_MAX = 512 * 1024;
+/** From this level on zstd takes its time and memory even for a little. */
+const SLOW_ZSTD_LEVEL = 10;
 /** Unfolded records that are packed anew at once. */
-export const PACKED_AT_ONCE_BYTES: Readonly<Record<Codec, number>> = {
+const PACKED_AT_ONCE_BYTES: Readonly<Record<Codec, number>> = {
   none: UNFOLDED_AT_ONCE_BYTES_MAX,
   gzip: 24 * 1024,
   snappy: 128 * 1024,
   lz4: 128 * 1024,
   zstd: 64 * 1024,
 };
+/** @param level of the codec; its usual one when not given */
+export function packedAtOnceBytes(codec: Codec, level = 0): number {
+  return codec === 'zstd' && level >= SLOW_ZSTD_LEVEL ? 0 : PACKED_AT_ONCE_BYTES[codec];
+}
+
 /** Messages of magic 0 and 1 are taken apart one by one. */
 export const REBUILT_AT_ONCE_BYTES = 64 * 1024;
 

@@ -23,8 +23,8 @@ import {
   type Record,
 } from '@odradek/protocol';
 import {
-  PACKED_AT_ONCE_BYTES,
   type Pace,
+  packedAtOnceBytes,
   REBUILT_AT_ONCE_BYTES,
   UNFOLDED_AT_ONCE_BYTES_MAX,
   UNFOLDED_BATCH_BYTES_MAX,
@@ -122,8 +122,8 @@ function asBatch(
     }
   rules.conclude();
   const codec = wantedCodec(config.compressionType) ?? codecOf(messages);
-  if (isHurried && contentBytes > PACKED_AT_ONCE_BYTES[codec]) return null;
   const { level } = levelOf(codec, config);
+  if (isHurried && contentBytes > packedAtOnceBytes(codec, level)) return null;
   const bytes = encodeBatch({
     records: taken,
     compression: codec,

@@ -46,8 +46,8 @@ import {
   timestampType,
 } from '@odradek/protocol';
 import {
-  PACKED_AT_ONCE_BYTES,
   type Pace,
+  packedAtOnceBytes,
   UNFOLDED_AT_ONCE_BYTES,
   UNFOLDED_AT_ONCE_BYTES_MAX,
   UNFOLDED_BATCH_BYTES_MAX,
@@ -148,7 +148,10 @@ function checkedRecords(
   const section = codec === 'none' ? null : unfolded(batch, codec, isHurried);
   if (isHurried && section === undefined) return null;
   const from = section ?? batch;
-  if (isHurried && wanted !== codec && from.length > PACKED_AT_ONCE_BYTES[wanted]) return null;
+  if (isHurried && wanted !== codec) {
+    const { level } = levelOf(wanted, config);
+    if (from.length > packedAtOnceBytes(wanted, level)) return null;
+  }
   const start = section ? 0 : RECORD_BATCH_OVERHEAD;
   const survey = surveyRecords(from, start, from.length, recordCount(batch, 0));
   const largest = checkRules(batch, survey, config, wallTimeMs);

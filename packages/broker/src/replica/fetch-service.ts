@@ -6,7 +6,7 @@
  * slow readers hold most of it gets less, but always a whole batch if there is one.
  */
 import { errorCodes, type FetchRequest, type fetchResponse, type InputOf } from '@odradek/protocol';
-import type { Clock, PooledBuffer, Timers } from '@odradek/runtime';
+import type { Clock, PooledBuffer, Timers, Workers } from '@odradek/runtime';
 import { nearerReplica } from '../core/partition/nearest-replica.ts';
 import type { PeerPresence } from '../network/peer-presence.ts';
 import type { DeadlineQueue } from '../time/deadline-queue.ts';
@@ -51,6 +51,8 @@ export interface FetchRequester {
 export interface FetchServiceOptions {
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Convert much for older consumers. */
+  readonly workers: Workers;
   readonly sessions: FetchSessions;
   readonly replicas: ReplicaLookup;
   readonly wakeups: FetchWakeups;

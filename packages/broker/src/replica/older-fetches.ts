@@ -5,18 +5,12 @@
  * unless the topic forbids it. Fetch before 10 knows no zstd. Errors that are younger than a version
  * are told by older names. What comes out is the answer's own memory, and the log has its back.
  *
- * One partition after the other, each no further than the answer has room for, in slices between
- * which others get their turn: ../../../protocol/src/kafka/records/down-convert.ts.
+ * One partition after the other, each no further than the answer has room for, and much of it in a
+ * worker: convert-down.ts.
  */
-import {
-  type DownConversion,
-  downConvert,
-  errorCodes,
-  KafkaError,
-  type KafkaErrorName,
-} from '@odradek/protocol';
-import type { Timers } from '@odradek/runtime';
+import { errorCodes, KafkaError, type KafkaErrorName } from '@odradek/protocol';
 import { UNFOLDED_BATCH_BYTES_MAX } from '../log/at-once.ts';
+import { type Conversion, type ConversionPorts, convertDown } from './convert-down.ts';
 import {
   type FetchRead,
   type FetchTerms,
@@ -36,9 +30,8 @@ const WHOLE_FIRST_SINCE = 3;
 /** KAFKA_STORAGE_ERROR is known from this version on (KIP-112). */
 const STORAGE_ERROR_SINCE = 6;
 
-export interface OlderFetchOptions {
+export interface OlderFetchOptions extends ConversionPorts {
   readonly replicas: ReplicaLookup;
-  readonly timers: Timers;
   /** Memory for answers. */
   readonly room: { take(bytes: number): void; give(bytes: number): void };
 }
@@ -87,10 +80,10 @@ async function converted(
   read: FetchRead,
   terms: FetchTerms,
   version: number,
-  { room, timers }: OlderFetchOptions,
+  options: OlderFetchOptions,
 ): Promise<FetchRead> {
+  const { room } = options;
   const reads: PartitionRead[] = [];
-  const pause = (): Promise<void> => new Promise((resolve) => timers.afterTurn(resolve));
   let sizeBytes = 0;
   try {
     for (const each of read.reads) {
@@ -99,13 +92,12 @@ async function converted(
       const older =
         !Array.isArray(records) || records.length === 0
           ? each
-          : await withMessageSet(each, terms, records, {
+          : await withMessageSet(each, terms, records, options, {
               magic: version < MAGIC_1_SINCE ? 0 : 1,
               fromOffset: target.fetchOffset,
               limitBytes: Math.min(target.maxBytes, terms.maxBytes - sizeBytes),
               wholeFirst: sizeBytes === 0 && version >= WHOLE_FIRST_SINCE,
               unfoldedBytesMax: UNFOLDED_BATCH_BYTES_MAX,
-              pause,
             });
       if (older !== each) giveBack(lent);
       room.take(older.sizeBytes);
@@ -122,10 +114,11 @@ async function withMessageSet(
   read: PartitionRead,
   terms: FetchTerms,
   batches: readonly Buffer[],
-  conversion: DownConversion,
+  ports: ConversionPorts,
+  conversion: Conversion,
 ): Promise<PartitionRead> {
   try {
-    const records = await downConvert(batches, conversion);
+    const records = await convertDown(batches, conversion, ports);
     const sizeBytes = records.reduce((sum, { length }) => sum + length, 0);
     return { ...read, sizeBytes, lent: [], answer: { ...read.answer, records } };
   } catch (error) {

@@ -179,6 +179,7 @@ export class ReplicaManager implements ReplicaLookup {
     this.#fetches = new FetchService({
       clock,
       timers,
+      workers: environment.workers,
       sessions: new FetchSessions({
         slots: settings.fetchSessionSlots,
         randomBelow: (limit) => random.below(limit),

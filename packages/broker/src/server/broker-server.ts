@@ -16,6 +16,7 @@ import {
   DiskError,
   type Environment,
   Lifecycle,
+  limitWorkers,
   type Metrics,
   OdradekError,
   poisonsReleasedMemory,
@@ -123,7 +124,12 @@ export class BrokerServer {
     config: BrokerConfig,
     { interrupted, openFilesLimit = null }: ServerOptions = {},
   ) {
-    this.#environment = environment;
+    const threadsMax = config.values['background.threads'];
+    const { workers } = environment;
+    this.#environment = {
+      ...environment,
+      workers: limitWorkers(workers, () => this.#plane.orNull?.backgroundThreads() ?? threadsMax),
+    };
     this.#config = config;
     this.#interrupted = interrupted;
     this.#openLogFilesMax = openLogFilesMax(
