@@ -222,6 +222,7 @@ describe('compression.type', () => {
       producerId: 4n,
       producerEpoch: 2,
       baseSequence: 7,
+      transactional: true,
     });
     const bytes = validated(batch, config({ compressionType: wanted }), NOW);
     expect(attributes(bytes, 0) & 7).toBe(codec);

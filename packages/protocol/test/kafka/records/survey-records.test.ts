@@ -67,7 +67,8 @@ function model(batch: Buffer, count: number) {
 
 function surveyed(batch: Buffer, count: number) {
   try {
-    const { hasAttributes: _, ...rest } = surveyRecords(batch, HEADER_BYTES, batch.length, count);
+    const within = Buffer.concat([batch, Buffer.alloc(30_000)]); // What lies behind is none of it.
+    const { hasAttributes: _, ...rest } = surveyRecords(within, HEADER_BYTES, batch.length, count);
     return rest;
   } catch (error) {
     if (error instanceof MalformedMessage) return null;
