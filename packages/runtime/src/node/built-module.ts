@@ -17,7 +17,11 @@ export function builtModule(url: string): string | null {
   if (!url.endsWith('.ts')) return url;
   const root = url.lastIndexOf('/src/');
   if (root === -1) return null;
-  const built = `${url.slice(0, root)}/dist/${url.slice(root + '/src/'.length, -'.ts'.length)}.js`;
+  const folder = `${url.slice(0, root)}/dist`;
+  const built = `${folder}/${url.slice(root + '/src/'.length, -'.ts'.length)}.js`;
   const builtAtMs = modifiedAtMs(built);
-  return builtAtMs === null || builtAtMs < (modifiedAtMs(url) ?? 0) ? null : built;
+  if (builtAtMs === null) return null;
+  // What came out the same is not written again, but the build notes that it has looked.
+  const lookedAtMs = Math.max(builtAtMs, modifiedAtMs(`${folder}/.tsbuildinfo`) ?? 0);
+  return lookedAtMs < (modifiedAtMs(url) ?? 0) ? null : built;
 }

@@ -282,6 +282,10 @@ test('what was not built, or was changed since, is not what a thread gets', asyn
   expect(builtModule(pathToFileURL(built).href)).toBe(pathToFileURL(built).href);
   utimesSync(built, 0, 0);
   expect(builtModule(url)).toBeNull();
+  await writeFile(join(root, 'dist/.tsbuildinfo'), ''); // Looked at since, and found the same.
+  expect(builtModule(url)).toBe(pathToFileURL(built).href);
+  utimesSync(join(root, 'dist/.tsbuildinfo'), 0, 0);
+  expect(builtModule(url)).toBeNull();
 
   const inline: WorkerTask<number, number> = { module: url, exportName: 'x', run: (n) => n + 1 };
   expect(await start().run(inline, 1, short)).toBe(2);
