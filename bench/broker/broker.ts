@@ -13,6 +13,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { zstdReady } from '@odradek/protocol';
 import { Workspace } from '../../test/support/workspace.ts';
 import {
   apache,
@@ -178,6 +179,7 @@ if (options.list) {
 }
 const workspace = new Workspace();
 try {
+  await zstdReady;
   const clients = buildClients(workspace);
   if (typeof clients === 'string') throw new Error(clients);
   const memory = Math.round(totalmem() / 1024 ** 3);
