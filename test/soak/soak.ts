@@ -121,10 +121,10 @@ async function run(workspace: Workspace): Promise<readonly Sample[]> {
   const tails = ['one', 'two'].map((name) => ledger.reader(`tail ${name}`, true));
   const readers = [
     ...tails.map((reader) => readTail(kafka, written, reader, ended.signal, CATCH_UP_MS)),
-    readTable(kafka, compacted, table, ended.signal),
+    readTable(kafka, compacted, table, report, ended.signal),
   ];
   const others = [
-    readAllAgain(kafka, bySize, ledger, 'from the start', stop),
+    readAllAgain(kafka, bySize, ledger, report, stop),
     readSlowly(broker.port, bySize, Math.min(8_000, runSeconds * 200), stop),
     topicsComeAndGo(kafka, 2_000, stop),
   ];

@@ -93,64 +93,78 @@ export async function readAllAgain(
   kafka: Kafka,
   topic: Topic,
   ledger: Ledger,
-  name: string,
+  report: Report,
   stop: AbortSignal,
 ): Promise<number> {
   let rounds = 0;
   while (!stop.aborted) {
-    const reader = ledger.reader(`${name}, round ${rounds}`, false);
+    const reader = ledger.reader(`from the start, round ${rounds}`, false);
     await readOnce(kafka, topic, stop, {
       take: (batch) => takeBatch(batch, reader),
-      // Retention has overtaken it: what comes now lies anywhere.
       overtaken: (partition) => reader.beginsAnew(placeOf(topic.name, partition)),
+      stuck: report,
     });
     rounds += 1;
   }
   return rounds;
 }
 
-/** Reads each partition to the end that it has when it is first read. */
+/** What one reading of a whole topic hands on. */
+interface Reading {
+  take(batch: ConsumedBatch): void;
+  /** Retention has taken what was to come next: it begins anew. */
+  overtaken(partition: number): void;
+  stuck: Report;
+}
+
+/** A reader that gets nothing for so long although there is something is a fault. */
+const STUCK_MS = 30_000;
+
+/** Reads each partition from its start to the end that it has now. */
 async function readOnce(
   kafka: Kafka,
   topic: Topic,
   stop: AbortSignal,
-  reading: { take(batch: ConsumedBatch): void; overtaken(partition: number): void },
+  reading: Reading,
 ): Promise<void> {
+  const places = partitionsOf(topic);
+  const ends = await kafka.admin().listOffsets(places.map((place) => ({ ...place, at: 'latest' })));
+  const open = new Map(
+    ends.flatMap(({ partition, offset }) => (offset > 0 ? [[partition, offset] as const] : [])),
+  );
   const consumer = kafka.consumer({ offsetReset: 'none', maxPollRecords: 2000 });
-  const open = new Map<number, { end: number | null }>();
-  consumer.assign(partitionsOf(topic));
-  for (const place of partitionsOf(topic)) {
-    consumer.seek(place, 'beginning');
-    open.set(place.partition, { end: null });
-  }
-  let idlePolls = 0;
-  while (open.size > 0 && !stop.aborted && idlePolls < 4) {
-    const batches = await pollOrBeginAnew(consumer, topic, reading);
-    idlePolls = batches.length === 0 ? idlePolls + 1 : 0;
-    for (const batch of batches) {
-      const state = open.get(batch.partition);
-      if (state === undefined) continue;
-      state.end ??= batch.highWatermark;
+  consumer.assign(places.filter(({ partition }) => open.has(partition)));
+  for (const place of consumer.assignment()) consumer.seek(place, 'beginning');
+  let heardAt = performance.now();
+  while (open.size > 0 && !stop.aborted) {
+    for (const batch of await pollOrBeginAnew(consumer, reading)) {
+      heardAt = performance.now();
+      const end = open.get(batch.partition);
+      if (end === undefined) continue;
       reading.take(batch);
-      const next = (batch.records.at(-1)?.offset ?? -1) + 1;
-      if (next < state.end) continue;
+      if ((batch.records.at(-1)?.offset ?? -1) + 1 < end) continue;
       open.delete(batch.partition);
       consumer.pause([{ topic: topic.name, partition: batch.partition }]);
     }
+    if (performance.now() - heardAt < STUCK_MS) continue;
+    for (const [partition, end] of open) {
+      const at = consumer.position({ topic: topic.name, partition });
+      reading.stuck(`${topic.name}-${partition}: nothing comes at ${at}, the end is ${end}`);
+    }
+    break;
   }
   await consumer.close();
 }
 
 async function pollOrBeginAnew(
   consumer: Consumer,
-  topic: Topic,
-  { overtaken }: { overtaken(partition: number): void },
+  { overtaken }: Reading,
 ): Promise<readonly ConsumedBatch[]> {
   try {
     return await consumer.poll(POLL_MS);
   } catch (error) {
     if (!(error instanceof KafkaError) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
-    for (const place of partitionsOf(topic)) {
+    for (const place of consumer.assignment()) {
       overtaken(place.partition);
       consumer.seek(place, 'beginning');
     }
@@ -219,7 +233,7 @@ async function pause(ms: number, stop: AbortSignal): Promise<void> {
   while (performance.now() < until && !stop.aborted) await sleep(Math.min(100, ms));
 }
 
-/** Writes newer and newer values of a few keys, now and then nothing in the place of one. */
+/** Writes newer and newer values of a few keys. */
 export async function writeTable(
   kafka: Kafka,
   topic: Topic,
@@ -258,6 +272,7 @@ export async function readTable(
   kafka: Kafka,
   topic: Topic,
   table: TableLedger,
+  report: Report,
   stop: AbortSignal,
 ): Promise<number> {
   let rounds = 0;
@@ -272,7 +287,9 @@ export async function readTable(
         for (const { key, value } of records)
           reading.read(key?.toString() ?? '', Number((value?.toString() ?? '').split(' ')[0]));
       },
-      overtaken: () => undefined,
+      overtaken: (partition) =>
+        report(`${topic.name}-${partition}: the log begins later than it did`),
+      stuck: report,
     });
     reading.end();
   }
