@@ -55,6 +55,7 @@ export class Positions {
   seek(place: Place, target: SeekTarget): void {
     place.version += 1;
     place.bufferedBytes = 0;
+    place.notBeforeMs = 0; // What was wrong was wrong there.
     const isKnown = typeof target === 'number';
     place.fetch = isKnown ? target : null;
     place.position = place.fetch;

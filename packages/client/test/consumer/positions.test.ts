@@ -58,3 +58,13 @@ test.each([
   Object.assign(place, change);
   expect(positions.fetchable(100, 1_000)).toHaveLength(expected);
 });
+
+test('a partition that was out of range, and so not asked for again, is asked for after a seek', () => {
+  const { positions, place } = started();
+  positions.found(place, place.version, 10);
+  place.notBeforeMs = Number.POSITIVE_INFINITY;
+  expect(positions.fetchable(100, 1_000)).toEqual([]);
+  positions.seek(place, 'beginning');
+  positions.found(place, place.version, 30);
+  expect(positions.fetchable(100, 1_000)).toEqual([place]);
+});
