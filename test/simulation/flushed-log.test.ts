@@ -12,15 +12,17 @@ const FIRST_SEED = Number(process.env.ODRADEK_FLUSH_FIRST_SEED ?? 1);
 const SEEDS = process.env.ODRADEK_FLUSH_SEEDS;
 
 test.each([
-  { partitions: 1, flushMessages: 1, seeds: 12 },
-  { partitions: 2, flushMessages: 1, seeds: 16 },
-  { partitions: 7, flushMessages: 1, seeds: 10 },
-])('$partitions partitions, flushed after $flushMessages', async (kind) => {
-  const { partitions, flushMessages } = kind;
+  { partitions: 1, flushMessages: 1, toggles: false, seeds: 10 },
+  { partitions: 2, flushMessages: 1, toggles: false, seeds: 16 },
+  { partitions: 7, flushMessages: 1, toggles: false, seeds: 10 },
+  { partitions: 3, flushMessages: 1, toggles: true, seeds: 10 },
+  { partitions: 3, flushMessages: 4, toggles: false, seeds: 10 },
+])('$partitions partitions, flushed after $flushMessages, switched: $toggles', async (kind) => {
+  const { partitions, flushMessages, toggles } = kind;
   const totals: Record<string, number> = {};
   const seeds = Number(SEEDS ?? kind.seeds);
   for (let seed = FIRST_SEED; seed < FIRST_SEED + seeds; seed++) {
-    const { breaches, counts } = await runFlushedLog({ seed, partitions, flushMessages });
+    const { breaches, counts } = await runFlushedLog({ seed, partitions, flushMessages, toggles });
     expect({ seed, breaches }).toEqual({ seed, breaches: [] });
     for (const [what, count] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + count;
   }

@@ -37,6 +37,8 @@ class Model {
   readonly #retired = new Set<string>();
   /** All below may be gone by way of the log start. */
   requiredFrom = 0;
+  /** Without flushing, the end of a segment may be lost, and the next segment not. */
+  mayHaveHoles = false;
 
   constructor(name: string) {
     this.name = name;
@@ -52,12 +54,12 @@ class Model {
     }
   }
 
-  /** A cut at `offset` was asked for. @returns what to call when it is done */
-  cuts(offset: number): () => void {
+  /** A cut at `offset` was asked for. @returns what to call when it is done, and whether it lasts */
+  cuts(offset: number): (isLasting: boolean) => void {
     const cut = this.#sent.filter(({ next }) => next > offset);
     for (const entry of cut) entry.state = 'doubtful';
-    return () => {
-      for (const { mark } of cut) this.#gone.add(mark);
+    return (isLasting) => {
+      for (const { mark } of cut) (isLasting ? this.#gone : this.#retired).add(mark);
       this.#sent = this.#sent.filter((entry) => !cut.includes(entry));
     };
   }
@@ -69,7 +71,8 @@ class Model {
     for (const batch of found) {
       const known = this.#sent.find(({ mark }) => mark === batch.mark);
       // Segments on their way out go one by one.
-      const isLeaving = known?.state === 'doubtful' || batch.first <= this.requiredFrom;
+      const isLeaving =
+        this.mayHaveHoles || known?.state === 'doubtful' || batch.first <= this.requiredFrom;
       if (batch.first > next && !isLeaving) {
         breaches.push(`${this.name}: a gap before ${batch.first}`);
       }
@@ -80,7 +83,7 @@ class Model {
         breaches.push(`${this.name}: ${batch.mark} at ${batch.first} is from nowhere`);
       }
     }
-    const isBeingCut = this.#sent.some(({ state }) => state === 'doubtful');
+    const isBeingCut = this.mayHaveHoles || this.#sent.some(({ state }) => state === 'doubtful');
     if (next !== endOffset && next > this.requiredFrom && !isBeingCut) {
       breaches.push(`${this.name}: a gap at the end, ${next} to ${endOffset}`);
     }
@@ -110,6 +113,8 @@ export interface FlushedLogPlan {
   readonly seed: number;
   readonly partitions: number;
   readonly flushMessages: number;
+  /** Flushing is switched off and on now and then. */
+  readonly toggles: boolean;
 }
 
 /** Lives of one directory. */
@@ -223,7 +228,7 @@ class FlushedLogRun {
       this.breaches.push(
         ...model.check(await contentOf(log), log.logStartOffset, log.logEndOffset),
       );
-      log.onAdvance = () => model.acknowledged(log.logEndOffset);
+      log.onAdvance = (advanced) => this.#advanced(advanced, model);
     }
     this.#isServing = true;
     const working = this.#models.map((_, partition) => this.#work(manager, partition, actions));
@@ -233,6 +238,12 @@ class FlushedLogRun {
       this.#note('closed');
     }
     this.#hasEnded = true;
+  }
+
+  /** Of what was answered, only so many of the newest records may be lost. */
+  #advanced(log: PartitionLog, model: Model): void {
+    const unflushedMax = log.config.flushIntervalMessages - 1;
+    if (isFlushing(log)) model.acknowledged(log.logEndOffset - unflushedMax);
   }
 
   /** A stream of things done to one partition, each waiting for the last one most of the time. */
@@ -249,6 +260,7 @@ class FlushedLogRun {
         start: 1,
         flush: 1,
         rest: 1,
+        toggle: this.#plan.toggles ? 1 : 0,
       });
       this.#note(action);
       if (this.#draw.chance(0.2)) this.#epoch += 1;
@@ -262,24 +274,24 @@ class FlushedLogRun {
           await idle(log);
           const done = model.cuts(batchStart(await contentOf(log), offset));
           await log.truncateTo(offset);
-          done();
+          done(isFlushing(log));
           break;
         }
         case 'restart': {
           const offset = log.nextOffset + this.#draw.below(3) * 100;
           const done = model.cuts(-1);
           await log.truncateFullyAndStartAt(offset);
-          done();
+          done(isFlushing(log));
           break;
         }
         case 'remove': {
           const done = model.cuts(-1);
           await manager.delete(TOPIC, partition);
           if (manager.onlineDirectories.length === 0) return; // It is the next start's to do.
-          done();
+          done(true);
           model.requiredFrom = 0;
           log = await manager.getOrCreate(TOPIC, partition, null);
-          log.onAdvance = (advanced) => model.acknowledged(advanced.logEndOffset);
+          log.onAdvance = (advanced) => this.#advanced(advanced, model);
           break;
         }
         case 'start':
@@ -290,6 +302,16 @@ class FlushedLogRun {
         case 'flush':
           await log.flush();
           break;
+        case 'toggle': {
+          await idle(log);
+          model.mayHaveHoles = true;
+          const { flushMessages } = this.#plan;
+          log.config = {
+            ...log.config,
+            flushIntervalMessages: isFlushing(log) ? Number.POSITIVE_INFINITY : flushMessages,
+          };
+          break;
+        }
         case 'rest':
           for (let turn = 0; turn < 20; turn++) await log.flush();
           break;
@@ -321,6 +343,11 @@ class FlushedLogRun {
     if (this.#draw.chance(0.8)) await idle(log);
     else await log.segmentOffsetsBefore(0, 1);
   }
+}
+
+/** Records are forced to the medium by count, and cuts at once. */
+function isFlushing(log: PartitionLog): boolean {
+  return log.config.flushIntervalMessages < Number.MAX_SAFE_INTEGER;
 }
 
 /** Resolves when all that was appended is acknowledged; never, when it never is. */

@@ -16,6 +16,7 @@
  */
 import path from 'node:path';
 import { DiskError, type DiskFile, type Environment, millis } from '@odradek/runtime';
+import { forEachConcurrently } from '../for-each-concurrently.ts';
 import {
   type FrameHead,
   frameBytes,
@@ -42,6 +43,9 @@ export const GROUP_BYTES_MAX = 2 * 1024 * 1024;
 
 /** How long to do without a file for which the disk had no room. */
 const RETRY_AFTER_MS = 60_000;
+
+/** Segments that are forced to the medium at once for a full file: some of libuv's four threads. */
+const CONCURRENT_SETTLES_MAX = 2;
 
 /** Codes of a disk that has no room: no reason to give a directory up, segments may still fit. */
 const NO_ROOM_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
@@ -241,11 +245,11 @@ export class FlushJournal {
     }
   }
 
-  async #settle({ held }: JournalFile): Promise<void> {
-    for (const each of held.values()) {
-      if (this.#isStopped) return;
-      if (each !== null && each.log.settledThrough < each.endOffset) await each.log.settle();
-    }
+  #settle({ held }: JournalFile): Promise<void> {
+    return forEachConcurrently(held.values(), CONCURRENT_SETTLES_MAX, async (each) => {
+      if (each === null || this.#isStopped) return;
+      if (each.log.settledThrough < each.endOffset) await each.log.settle();
+    });
   }
 
   #makeFile(): void {
