@@ -132,6 +132,7 @@ class FlushedLogRun {
   readonly #world: SimulatedWorld;
   readonly #host: SimulatedHost;
   readonly #models: readonly Model[];
+  readonly #segmentBytes: number;
   #marks = 0;
   #epoch = 0;
   #isServing = false;
@@ -140,6 +141,7 @@ class FlushedLogRun {
   constructor(plan: FlushedLogPlan) {
     this.#plan = plan;
     this.#draw = new Draw(`${plan.seed}/flushed log`);
+    this.#segmentBytes = this.#draw.oneOf([4_096, 8_192, 300_000]);
     this.#world = new SimulatedWorld(plan.seed);
     this.#host = this.#world.addHost('broker');
     this.#models = Array.from({ length: plan.partitions }, (_, index) => new Model(`p${index}`));
@@ -159,7 +161,8 @@ class FlushedLogRun {
     const draw = this.#draw;
     const host = this.#host;
     host.disk.pace = { callUs: draw.oneOf([5, 15, 60]), syncUs: draw.oneOf([50, 400, 3_000]) };
-    this.#start(ACTIONS_PER_LIFE);
+    // Now and then nothing is done but to start: what was restored must last as well.
+    this.#start(draw.chance(0.2) ? 0 : ACTIONS_PER_LIFE);
     if (draw.chance(0.15)) {
       await this.#world.runFor(draw.below(20)); // While it still recovers, or just after.
     } else {
@@ -210,13 +213,16 @@ class FlushedLogRun {
           },
         },
       },
-      flushJournal: { fileBytes: 16 * 1024, filesMax: 3 },
+      flushJournal: {
+        fileBytes: this.#draw.oneOf([4_096, 8_192, 16_384]),
+        filesMax: this.#draw.oneOf([2, 3]),
+      },
       initialTaskDelayMs: 20,
       recoveryPointCheckpointIntervalMs: 25,
       logStartCheckpointIntervalMs: 25,
       logConfigOf: () => ({
         ...defaultLogConfig,
-        segmentBytes: 8 * 1024,
+        segmentBytes: this.#segmentBytes,
         fileDeleteDelayMs: 30,
         retentionMs: -1,
         flushIntervalMessages: this.#plan.flushMessages,
@@ -233,7 +239,7 @@ class FlushedLogRun {
     this.#isServing = true;
     const working = this.#models.map((_, partition) => this.#work(manager, partition, actions));
     await Promise.allSettled(working);
-    if (this.#draw.chance(0.2)) {
+    if (actions > 0 && this.#draw.chance(0.2)) {
       await manager.close();
       this.#note('closed');
     }
@@ -325,8 +331,9 @@ class FlushedLogRun {
     for (let count = 0; count < pipelined; count++) {
       this.#marks += 1;
       const mark = `m${this.#marks}.`;
-      const records = this.#draw.between(1, 3);
-      const size = this.#draw.chance(0.01) ? LARGE_BYTES : this.#draw.below(VALUE_BYTES_MAX);
+      const isLarge = this.#segmentBytes > LARGE_BYTES && this.#draw.chance(0.01);
+      const records = isLarge ? 1 : this.#draw.between(1, 3);
+      const size = isLarge ? LARGE_BYTES : this.#draw.below(VALUE_BYTES_MAX);
       const bytes = encodeBatch({
         records: Array.from({ length: records }, () => ({
           key: Buffer.from(mark),

@@ -3,7 +3,7 @@
  * device-mapper a spare one; a library in front of the C library needs a compiler and no rights (slow-disk.c).
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
 import type { Workspace } from './workspace.ts';
@@ -13,6 +13,8 @@ export interface SlowDisk {
   readonly environment: Readonly<Record<string, string>>;
   /** So many milliseconds more for every sync from now on; 0 is the disk's own speed. */
   setDelay(ms: number): void;
+  /** Syncs so far, and writes that are as good as one. */
+  syncs(): number;
   close(): void;
 }
 
@@ -30,20 +32,26 @@ export function buildSlowDisk(
 }
 
 export function slowDisk(workspace: Workspace, library: string, name: string): SlowDisk {
+  const isLittle = endianness() === 'LE';
   const word = (ms: number): Buffer => {
     const bytes = Buffer.alloc(4);
-    if (endianness() === 'LE') bytes.writeUInt32LE(ms);
+    if (isLittle) bytes.writeUInt32LE(ms);
     else bytes.writeUInt32BE(ms);
     return bytes;
   };
   const path = workspace.path(`${name}-delay-ms`);
-  writeFileSync(path, word(0));
+  writeFileSync(path, Buffer.concat([word(0), word(0)]));
   // The process maps the file: it must be written in place and never get shorter.
   const file = openSync(path, 'r+');
   return {
     environment: { LD_PRELOAD: library, ODRADEK_SLOW_DISK: path, UV_USE_IO_URING: '0' },
     setDelay: (ms) => {
       writeSync(file, word(ms), 0, 4, 0);
+    },
+    syncs: () => {
+      const bytes = Buffer.alloc(4);
+      readSync(file, bytes, 0, 4, 4);
+      return isLittle ? bytes.readUInt32LE() : bytes.readUInt32BE();
     },
     close: () => closeSync(file),
   };

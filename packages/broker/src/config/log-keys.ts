@@ -163,7 +163,7 @@ export const logKeys = defineConfig({
     default: Number.MAX_SAFE_INTEGER,
     validate: atLeast(1),
     dynamic: 'cluster-wide',
-    doc: 'Records after which a log is forced to the disk.',
+    doc: 'Records after which a log is forced to the disk before the last one is acknowledged; with 1, partitions share one sync.',
   },
   'log.flush.interval.ms': {
     type: 'long',

@@ -39,7 +39,7 @@ export const topicKeys = defineConfig({
     default: Number.MAX_SAFE_INTEGER,
     validate: atLeast(1),
     dynamic: 'cluster-wide',
-    doc: 'Records after which the log is forced to the disk.',
+    doc: 'Records after which the log is forced to the disk before the last one is acknowledged; with 1, partitions share one sync.',
   },
   'flush.ms': {
     type: 'long',

@@ -13,7 +13,13 @@ import { partitionKey } from '../checkpoint-file.ts';
 import type { LeaderEpochs } from '../leader-epochs.ts';
 import { soundBatch } from '../scan.ts';
 import { journalFiles, removeJournal } from './journal.ts';
-import { type FoundFrame, type FoundGroup, findGroups } from './journal-format.ts';
+import {
+  type FoundFrame,
+  type FoundGroup,
+  findGroups,
+  type GroupHead,
+  JOURNAL_ID_BYTES,
+} from './journal-format.ts';
 
 /** A frame that matters, and where its batches lie. */
 interface LeftFrame extends FoundFrame {
@@ -48,15 +54,18 @@ export type RestoreTail = (end: SegmentEnd) => Promise<number>;
 export class LeftJournal {
   readonly #environment: Environment;
   readonly #directory: string;
+  readonly #newest: Pick<GroupHead, 'journalId' | 'number'>;
   readonly #framesOf: ReadonlyMap<string, readonly LeftFrame[]>;
 
   private constructor(
     environment: Environment,
     directory: string,
+    newest: Pick<GroupHead, 'journalId' | 'number'>,
     framesOf: ReadonlyMap<string, readonly LeftFrame[]>,
   ) {
     this.#environment = environment;
     this.#directory = directory;
+    this.#newest = newest;
     this.#framesOf = framesOf;
   }
 
@@ -72,21 +81,28 @@ export class LeftJournal {
   ): Promise<LeftJournal | null> {
     const files = await journalFiles(environment, directory);
     if (files.length === 0) return null;
-    if (cleanShutdown) {
-      environment.log.warn('a flush journal from before the last orderly stop is left out', {
-        directory,
-      });
-      return new LeftJournal(environment, directory, new Map());
-    }
     const groups: LeftGroup[] = [];
     for (const file of files) {
       const content = (await environment.disk.readFile(file)) ?? Buffer.alloc(0);
       for (const group of findGroups(content)) groups.push({ file, group });
     }
-    const live = groupsThatMatter(groups, (damage) =>
+    const newest = newestWhole(groups);
+    const seen = {
+      journalId: newest?.journalId ?? Buffer.alloc(JOURNAL_ID_BYTES),
+      number: Math.max(0, ...groups.map(({ group }) => group.number)), // One that is torn too.
+    };
+    if (cleanShutdown) {
+      environment.log.warn('a flush journal from before the last orderly stop is left out', {
+        directory,
+      });
+    }
+    if (newest === null || cleanShutdown) {
+      return new LeftJournal(environment, directory, seen, new Map());
+    }
+    const live = groupsThatMatter(groups, newest, (damage) =>
       environment.log.error('the flush journal is damaged', { directory, ...damage }),
     );
-    return new LeftJournal(environment, directory, newestFrames(live));
+    return new LeftJournal(environment, directory, seen, newestFrames(live));
   }
 
   /** What a log may get back, for its loader; null when there is nothing of it here. */
@@ -111,7 +127,7 @@ export class LeftJournal {
 
   /** Everything is in segments that are on the medium. */
   remove(): Promise<void> {
-    return removeJournal(this.#environment, this.#directory);
+    return removeJournal(this.#environment, this.#directory, this.#newest);
   }
 
   async #restore(frames: readonly LeftFrame[], end: SegmentEnd): Promise<number> {
@@ -154,17 +170,21 @@ interface Damage {
   readonly position?: number;
 }
 
-/** The groups between the oldest that matters and the newest that is whole, in order. */
-function groupsThatMatter(
-  groups: readonly LeftGroup[],
-  report: (damage: Damage) => void,
-): LeftGroup[] {
-  const newest = groups.reduce<FoundGroup | null>(
+/** The newest group of which everything is there. */
+function newestWhole(groups: readonly LeftGroup[]): FoundGroup | null {
+  return groups.reduce<FoundGroup | null>(
     (best, { group }) =>
       group.isWhole && (best === null || group.number > best.number) ? group : best,
     null,
   );
-  if (newest === null) return [];
+}
+
+/** The groups between the oldest that matters and the newest that is whole, in order. */
+function groupsThatMatter(
+  groups: readonly LeftGroup[],
+  newest: FoundGroup,
+  report: (damage: Damage) => void,
+): LeftGroup[] {
   const byNumber = new Map<number, LeftGroup>();
   for (const left of groups) {
     if (left.group.journalId.equals(newest.journalId)) byNumber.set(left.group.number, left);

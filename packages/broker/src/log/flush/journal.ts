@@ -20,6 +20,7 @@ import { forEachConcurrently } from '../for-each-concurrently.ts';
 import {
   type FrameHead,
   frameBytes,
+  type GroupHead,
   GroupWriter,
   groupBytes,
   JOURNAL_ID_BYTES,
@@ -178,7 +179,9 @@ export class FlushJournal {
     this.#isStopped = true;
     await Promise.all([this.#making, this.#settling]);
     for (const { file } of this.#all) await file.close();
-    await removeJournal(this.#options.environment, this.#options.directory);
+    if (this.#all.length === 0) return;
+    const newest = { journalId: this.#id, number: this.#groupNumber };
+    await removeJournal(this.#options.environment, this.#options.directory, newest);
   }
 
   #fits(file: JournalFile, sizeBytes: number): boolean {
@@ -332,13 +335,24 @@ export async function journalFiles(
     .map(({ name }) => path.join(directory, name));
 }
 
-/** Removes the journal for good. */
+/**
+ * Removes the journal, of which nothing matters any more. Were only some of the files gone after a
+ * crash, frames could be back without those that void them: so each file first says that it is over.
+ * @param newest the newest group that was written
+ */
 export async function removeJournal(
   { disk }: Pick<Environment, 'disk'>,
   directory: string,
+  { journalId, number }: Pick<GroupHead, 'journalId' | 'number'>,
 ): Promise<void> {
-  const files = await journalFiles({ disk }, directory);
-  if (files.length === 0) return;
-  for (const file of files) await disk.remove(file);
+  const paths = await journalFiles({ disk }, directory);
+  if (paths.length === 0) return;
+  const last = { journalId, number: number + 1, oldestLive: number + 1 };
+  const group = new GroupWriter().seal(last);
+  for (const path of paths) {
+    const file = await disk.open(path, 'durable');
+    await file.write([group], 0).finally(() => file.close());
+  }
+  for (const path of paths) await disk.remove(path);
   await disk.syncDirectory(directory);
 }
