@@ -12,6 +12,7 @@ import {
   recordsOf,
   type TestBroker,
   TOPIC,
+  TOPIC_ID,
   until,
   withCluster,
 } from './support.ts';
@@ -308,6 +309,47 @@ describe('fetch sessions', () => {
       expect([gone.errorCode, gone.sessionId]).toEqual([0, 0]);
       const unknown = await ask({ sessionId, sessionEpoch: 4, noTopics: true });
       expect(kafkaErrorOf(unknown.errorCode)).toBe('FETCH_SESSION_ID_NOT_FOUND');
+    }));
+});
+
+describe('topic ids', () => {
+  const OTHER_ID = 'AAAAAAAAAAAAAAAAAAAAAg';
+  const byId = (topicId: string, sessionId: number, sessionEpoch: number) => ({
+    ...fetchInput({ sessionId, sessionEpoch }),
+    topics: [{ ...fetchInput().topics[0], topicId }] as ReturnType<typeof fetchInput>['topics'],
+  });
+
+  test('of a topic that was made anew do not lead to the old one', () =>
+    withCluster(1, async (controller, [broker]) => {
+      if (!broker) throw new Error('a broker');
+      await controller.elect(1, [1]);
+      controller.announce(undefined, OTHER_ID); // LeaderAndIsr is still on its way.
+      const fetched = partitionOf(await broker.send(apis.fetch, 18, byId(OTHER_ID, 0, -1)));
+      expect(kafkaErrorOf(fetched.errorCode)).toBe('INCONSISTENT_TOPIC_ID');
+      const { responses } = await broker.send(apis.produce, 13, {
+        acks: 1,
+        timeoutMs: 1_000,
+        topicData: [{ topicId: OTHER_ID, partitionData: [{ index: 0, records: batchOf(['a']) }] }],
+      });
+      const [produced] = responses[0]?.partitionResponses ?? [];
+      expect(kafkaErrorOf(produced?.errorCode ?? 0)).toBe('UNKNOWN_TOPIC_ID');
+      expect(broker.partition.log.nextOffset).toBe(0);
+    }));
+
+  test('that a session does not know yet are found when they come to be known', () =>
+    withCluster(1, async (controller, [broker]) => {
+      if (!broker) throw new Error('a broker');
+      await controller.elect(1, [1]);
+      void broker.partition.append(batchOf(['a']), 1, 'client');
+      await until(() => broker.partition.highWatermark === 1);
+      controller.announce(undefined, OTHER_ID);
+      const first = await broker.send(apis.fetch, 18, byId(TOPIC_ID, 0, 0));
+      expect(kafkaErrorOf(partitionOf(first).errorCode)).toBe('UNKNOWN_TOPIC_ID');
+      controller.announce();
+      const { sessionId } = first;
+      const next = fetchInput({ sessionId, sessionEpoch: 1, noTopics: true });
+      const second = partitionOf(await broker.send(apis.fetch, 18, next));
+      expect(recordsOf(second.records)).toEqual([{ offset: 0, value: 'a' }]);
     }));
 });
 

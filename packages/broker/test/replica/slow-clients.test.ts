@@ -60,9 +60,10 @@ class WatchedPool extends BufferPool {
   }
 }
 
-/** A leader with twelve megabytes of which nothing is in memory. */
+/** A leader with twelve megabytes, unless the values are shorter, of which nothing is in memory. */
 const withOldData = (
   run: (broker: TestBroker, pool: WatchedPool) => Promise<void>,
+  value = VALUE,
 ): Promise<void> => {
   const buffers = new WatchedPool();
   return withCluster(
@@ -71,7 +72,7 @@ const withOldData = (
       if (!broker) throw new Error('a broker');
       await controller.elect(1, [1]);
       controller.announce();
-      for (let n = 0; n < RECORDS; n += 1) await broker.produce([VALUE], 1);
+      for (let n = 0; n < RECORDS; n += 1) await broker.produce([value], 1);
       await run(broker, buffers);
     },
     { tailCacheBytes: 0, buffers },
@@ -109,6 +110,19 @@ test('clients that never read cost an answer each, however many requests they se
     }
     for (const socket of sockets) socket.destroy();
     await until(() => broker.answers.usedBytes === 0 && pool.heldBytes <= idle + 2 * MIB);
+  }));
+
+test('however many do not read, answers stay within what all of them may hold', () =>
+  withOldData(async (broker) => {
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => socketTo(broker)));
+    for (const socket of sockets) socket.pause().write(fetchBytes(1, EVERYTHING));
+    await until(() => broker.answers.usedBytes > broker.answers.limitBytes / 2);
+    await readsAll(broker);
+    // One batch for those who find the room taken.
+    const most = broker.answers.limitBytes + sockets.length * (VALUE.length + 1_000);
+    expect(broker.answers.usedBytes).toBeLessThanOrEqual(most);
+    for (const socket of sockets) socket.destroy();
+    await until(() => broker.answers.usedBytes === 0);
   }));
 
 test('a client that reads byte by byte is answered rightly, and holds up nobody', () =>
@@ -173,7 +187,7 @@ test('a thousand fetches in one go are answered one after the other, in order', 
     expect(answered).toEqual(Array.from({ length: 1_000 }, (_, n) => n));
     expect(largest).toBeLessThanOrEqual(2 * MIB);
     socket.destroy();
-  }));
+  }, 'short'.repeat(200)));
 
 test('fetches that wait go with their connections, at once', () =>
   withOldData(async (broker) => {

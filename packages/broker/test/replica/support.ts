@@ -155,15 +155,15 @@ export class TestController {
     };
   }
 
-  /** Tells every broker who is alive. */
-  announce(alive = [...this.brokers.keys()]): void {
+  /** Tells every broker who is alive, and by which id the topic goes. */
+  announce(alive = [...this.brokers.keys()], topicId = TOPIC_ID): void {
     const update: InputOf<typeof updateMetadataRequest> = {
       controllerId: 1,
       controllerEpoch: this.epoch,
       topicStates: [
         {
           topicName: TOPIC,
-          topicId: TOPIC_ID,
+          topicId,
           partitionStates: [
             {
               partitionIndex: 0,
