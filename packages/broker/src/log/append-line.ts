@@ -50,17 +50,17 @@ export class AppendLine {
     const copy = Buffer.from(new ArrayBuffer(sizeBytes));
     records.copy(copy);
     const abort = new AbortController();
-    const log = this.#log();
-    const ready = log.prepare(copy, origin, abort.signal);
+    const { appender } = this.#log();
+    const ready = appender.prepare(copy, origin, abort.signal);
     if (ready instanceof Promise) ready.catch(() => undefined); // It is heard when its turn comes.
-    log.appendBudget.took(sizeBytes);
+    appender.budget.took(sizeBytes);
     try {
       return await new Promise<AppendResult>((resolve, reject) => {
         this.#waiting.push({ ready, sizeBytes, origin, admit, abort, resolve, reject });
         if (this.#waiting.length === 1) void this.#serve();
       });
     } finally {
-      log.appendBudget.released(sizeBytes);
+      appender.budget.released(sizeBytes);
     }
   }
 
@@ -83,7 +83,7 @@ export class AppendLine {
       try {
         const batches = await ready;
         if (refusals !== this.#refusals) return;
-        resolve(this.#log().appendPrepared(batches, { leaderEpoch: admit(), origin }));
+        resolve(this.#log().appender.prepared(batches, { leaderEpoch: admit(), origin }));
       } catch (error) {
         reject(error);
         if (refusals !== this.#refusals) return;

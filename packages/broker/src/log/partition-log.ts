@@ -14,44 +14,26 @@ import { KafkaError } from '@odradek/protocol';
 import type { DiskError } from '@odradek/runtime';
 import type { ProducerEntry } from '../core/producer-state/producer-entry.ts';
 import { abortedTransactions } from './aborted-transactions.ts';
-import type { AppendBudget } from './append-budget.ts';
 import { AppendQueue, type QueuedAppend, writeIndexes } from './append-queue.ts';
-import {
-  type AppendSet,
-  duplicateResult,
-  followerSet,
-  type Judgement,
-  leaderSet,
-  validBatches,
-} from './append-sets.ts';
 import { LogCompaction } from './compaction/log-compaction.ts';
 import type { GroupCommit } from './flush/group-commit.ts';
 import { LogFlush } from './flush/log-flush.ts';
 import { LeaderEpochFile } from './leader-epoch-file.ts';
+import { type LeaderOfAppend, LogAppender } from './log-appender.ts';
 import { LogCondition } from './log-condition.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LoadedLog } from './log-loader.ts';
 import { emptySlice, LogReader } from './log-reader.ts';
 import type { LogResources } from './log-resources.ts';
 import { type LogParts, type LogState, stateOf } from './log-state.ts';
-import type {
-  AppendOrigin,
-  AppendResult,
-  EpochEnd,
-  LogSlice,
-  TimestampedOffset,
-} from './log-types.ts';
+import type { AppendResult, EpochEnd, LogSlice, TimestampedOffset } from './log-types.ts';
 import { writeTopicId } from './meta-properties.ts';
-import { prepareInWorker } from './prepare-batch.ts';
 import type { RetentionDecision } from './retention.ts';
-import type { Segment } from './segment.ts';
 import { segmentOffsetsBefore } from './segment-offsets.ts';
 import { TimeLookup } from './time-lookup.ts';
-import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 import { restartLog, truncateLog } from './truncation.ts';
-import { finishLog, retireOldSegments, rollSegment, syncBelow } from './upkeep.ts';
-
-const NONE_ABORTED: readonly AbortedTransaction[] = [];
+import { finishLog, retireOldSegments, syncBelow } from './upkeep.ts';
 
 export interface PartitionLogOptions {
   readonly topic: string;
@@ -71,12 +53,6 @@ export interface PartitionLogOptions {
   readonly failed: (log: PartitionLog, error: DiskError) => void;
 }
 
-/** In whose name something is appended. */
-export interface LeaderOfAppend {
-  readonly leaderEpoch: number;
-  readonly origin: AppendOrigin;
-}
-
 export class PartitionLog {
   readonly topic: string;
   readonly partition: number;
@@ -87,6 +63,8 @@ export class PartitionLog {
   onAdvance: ((log: PartitionLog) => void) | null = null;
   /** The data directory has failed; nothing will be appended or read any more. */
   onFailure: ((log: PartitionLog, error: Error) => void) | null = null;
+  /** What the log's leader and followers append with. */
+  readonly appender: LogAppender;
   /** What the log cleaner works with. */
   readonly compaction: LogCompaction;
   readonly #resources: LogResources;
@@ -128,6 +106,14 @@ export class PartitionLog {
       queue: this.#queue,
       flush: this.#flush,
     };
+    this.appender = new LogAppender({
+      name: this.name,
+      parts: this.#parts,
+      condition: this.#condition,
+      isFuture: this.isFuture,
+      saveEpochs: () => this.#saveEpochs(),
+      flushInBackground: () => this.#flushInBackground(),
+    });
     this.compaction = new LogCompaction(this.#parts, this.#condition);
   }
 
@@ -235,78 +221,14 @@ export class PartitionLog {
     this.#state.producers.expire(wallTimeMs, expirationMs);
   }
 
-  /**
-   * Appends as the partition's leader: checks, assigns offsets by patching `records` in place, and
-   * queues a copy of them. The buffer is the caller's again when this returns.
-   * @throws KafkaError as validateClientBatch, and OUT_OF_ORDER_SEQUENCE_NUMBER,
-   * INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_COORDINATOR_FENCED,
-   * RECORD_LIST_TOO_LARGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
-   */
+  /** See {@link LogAppender.asLeader}. */
   appendAsLeader(records: Buffer, leader: LeaderOfAppend): AppendResult {
-    return this.#lead(validBatches(records, this.#judgement(leader), 'patient'), leader);
+    return this.appender.asLeader(records, leader);
   }
 
-  /** As `appendAsLeader`; null when it would hold up the event loop: see `prepare`. */
-  appendAtOnce(records: Buffer, leader: LeaderOfAppend): AppendResult | null {
-    const batches = validBatches(records, this.#judgement(leader), 'at-once');
-    return batches === null ? null : this.#lead(batches, leader);
-  }
-
-  /**
-   * Checks and makes ready what `appendPrepared` is to append, in a worker if it is much.
-   * @param records the log's from now on
-   */
-  prepare(
-    records: Buffer<ArrayBuffer>,
-    origin: AppendOrigin,
-    signal: AbortSignal,
-  ): Buffer | Promise<Buffer> {
-    const judgement = this.#judgement({ origin });
-    return (
-      validBatches(records, judgement, 'at-once') ??
-      prepareInWorker(this.#resources.environment.workers, records, judgement, signal)
-    );
-  }
-
-  /** Appends what was prepared for this log; throws as `appendAsLeader` does. */
-  appendPrepared(batches: Buffer, leader: LeaderOfAppend): AppendResult {
-    return this.#lead(batches, leader);
-  }
-
-  /** Bytes that wait to be appended count like those that wait to be written. */
-  get appendBudget(): AppendBudget {
-    return this.#resources.budget;
-  }
-
-  #judgement({ origin }: Pick<LeaderOfAppend, 'origin'>): Judgement {
-    this.#condition.requireOpen();
-    const wallTimeMs = this.#resources.environment.clock.wallTime();
-    return { origin, config: this.#state.config, wallTimeMs };
-  }
-
-  #lead(batches: Buffer, { leaderEpoch, origin }: LeaderOfAppend): AppendResult {
-    const judgement = this.#judgement({ origin });
-    const { nextOffset, producers, logStartOffset } = this.#state;
-    const set = leaderSet(batches, { nextOffset, leaderEpoch, ...judgement });
-    const sender = origin === 'coordinator' ? 'coordinator' : 'client';
-    const verdict = producers.checkAll(set.producers, sender);
-    if (verdict.kind === 'refuse') throw new KafkaError(verdict.code, verdict.detail);
-    if (verdict.kind === 'duplicate') return duplicateResult(verdict.of, logStartOffset);
-    return this.#accept(set, judgement.wallTimeMs);
-  }
-
-  /**
-   * Appends a copy of what the leader sent, as it is. A last batch that is cut short is left out.
-   * @param maxLeaderEpoch batches of a later epoch, and all behind them, are left out
-   * @throws UnexpectedAppendOffset when the first batch lies below the log's end
-   * @throws KafkaError CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (being cut or closed)
-   */
-  appendAsFollower(records: Buffer, maxLeaderEpoch = Number.POSITIVE_INFINITY): AppendResult {
-    this.#condition.requireOpen();
-    const { nextOffset } = this.#state;
-    const wallTimeMs = this.#resources.environment.clock.wallTime();
-    const set = followerSet(records, { name: this.name, nextOffset, maxLeaderEpoch });
-    return this.#accept(set, wallTimeMs);
+  /** See {@link LogAppender.asFollower}. */
+  appendAsFollower(records: Buffer, maxLeaderEpoch?: number): AppendResult {
+    return this.appender.asFollower(records, maxLeaderEpoch);
   }
 
   /**
@@ -520,63 +442,6 @@ export class PartitionLog {
       for (const file of segment.indexPaths) this.#resources.files.drop(file);
       this.#resources.files.drop(segment.logPath);
     }
-  }
-
-  /** Takes a checked set into memory and the queue. */
-  #accept(set: AppendSet, wallTimeMs: number): AppendResult {
-    const { bytes, batches, recordCount, maxTimestamp, offsetOfMaxTimestamp } = set;
-    const { epochs, producers, config } = this.#state;
-    const first = batches[0];
-    const last = batches.at(-1);
-    const firstOffset = first?.firstOffset ?? -1;
-    const lastOffset = last?.lastOffset ?? this.#state.nextOffset - 1;
-    if (first !== undefined && last !== undefined) {
-      const segment = this.#segmentFor(set, firstOffset, lastOffset, wallTimeMs);
-      const epochsBefore = epochs.version;
-      for (const batch of batches) {
-        if (batch.leaderEpoch < 0) epochs.clear();
-        else epochs.assign(batch.leaderEpoch, batch.firstOffset);
-        if (!segment.append(batch, config.indexIntervalBytes)) continue;
-        for (const entries of segment.indexEntries) this.#resources.indexes.grew(entries);
-      }
-      if (epochs.version !== epochsBefore) this.#saveEpochs();
-      let aborted = NONE_ABORTED;
-      for (const batch of set.producers) {
-        const transaction = noteBatch(producers, batch);
-        if (transaction !== null) aborted = [...aborted, transaction];
-      }
-      const nextOffset = lastOffset + 1;
-      this.#state.nextOffset = nextOffset;
-      const { tails } = this.#resources;
-      const stored = this.isFuture ? tails.storeAside(bytes) : tails.store(bytes, this.#state.tail);
-      this.#queue.append({ segment, stored, firstOffset, nextOffset, recordCount, aborted });
-    }
-    return {
-      firstOffset,
-      lastOffset,
-      logAppendTimeMs: set.logAppendTimeMs,
-      logStartOffset: this.#state.logStartOffset,
-      maxTimestamp,
-      offsetOfMaxTimestamp,
-      duplicate: false,
-      sizeBytes: bytes.length,
-      recordCount,
-    };
-  }
-
-  /** The active segment, or a new one when the set does not belong into it any more. */
-  #segmentFor(
-    set: AppendSet,
-    firstOffset: number,
-    lastOffset: number,
-    wallTimeMs: number,
-  ): Segment {
-    const { segments, config, nextOffset } = this.#state;
-    const { maxTimestamp } = set;
-    const claim = { sizeBytes: set.bytes.length, lastOffset, maxTimestamp };
-    if (!segments.active.mustRoll(claim, config, wallTimeMs)) return segments.active;
-    const baseOffset = Math.max(nextOffset, firstOffset);
-    return rollSegment(this.#parts, baseOffset, () => this.#flushInBackground());
   }
 
   /** Brings everything that is written to the medium, beside the writes that follow. */

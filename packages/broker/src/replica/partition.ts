@@ -259,7 +259,7 @@ export class Partition implements Surroundings {
   ): AppendResult | Promise<AppendResult> {
     const leaderEpoch = this.#admit(requiredAcks);
     if (this.#line.isEmpty) {
-      const result = this.log.appendAtOnce(records, { leaderEpoch, origin });
+      const result = this.log.appender.atOnce(records, { leaderEpoch, origin });
       if (result !== null) return result;
     }
     return this.#line.join(records, origin, () => this.#admit(requiredAcks));

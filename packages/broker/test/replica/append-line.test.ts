@@ -145,7 +145,7 @@ describe('while a worker prepares a batch', () => {
         produce(broker, small('d')),
       ];
       await heldCount(rig, 2);
-      await until(() => partition.log.appendBudget.pendingBytes > 400_000);
+      await until(() => partition.log.appender.budget.pendingBytes > 400_000);
       const coordinators = Promise.resolve(partition.append(small('e'), 1, 'coordinator'));
       await workers.held[1]?.go();
       await new Promise((resolve) => setImmediate(resolve));
@@ -159,7 +159,7 @@ describe('while a worker prepares a batch', () => {
       ]);
       expect(await coordinators).toMatchObject({ firstOffset: 4 });
       expect(await keys(broker)).toBe('abcde');
-      expect(partition.log.appendBudget.pendingBytes).toBe(0);
+      expect(partition.log.appender.budget.pendingBytes).toBe(0);
       expect(await produce(broker, small('f'))).toEqual(['NONE', 5]); // At once again.
     }),
   );
@@ -215,7 +215,7 @@ describe('while a worker prepares a batch', () => {
         const { broker, controller, workers } = rig;
         const answers = [produce(broker, batchOf({ mark: 'a' })), produce(broker, small('b'))];
         await heldCount(rig, 1);
-        await until(() => broker.partition.log.appendBudget.pendingBytes > 200_000);
+        await until(() => broker.partition.log.appender.budget.pendingBytes > 200_000);
         await controller.elect(2, [2]);
         expect(await Promise.all(answers)).toEqual([
           ['NOT_LEADER_OR_FOLLOWER', -1],
@@ -255,7 +255,7 @@ describe('while a worker prepares a batch', () => {
       const { broker } = rig;
       const answers = [produce(broker, batchOf({ mark: 'a' })), produce(broker, small('b'))];
       await heldCount(rig, 1);
-      await until(() => broker.partition.log.appendBudget.pendingBytes > 200_000);
+      await until(() => broker.partition.log.appender.budget.pendingBytes > 200_000);
       broker.partition.goOffline();
       expect(await Promise.all(answers)).toEqual([
         ['KAFKA_STORAGE_ERROR', -1],
