@@ -50,6 +50,7 @@ const smokeRows = [
   'raw fetch 1 KB, catch-up, tmpfs',
   'librdkafka produce 1 KB, half load, tmpfs',
   'tail 1 KB at 20000/s beside catch-up, tmpfs',
+  'raw produce 1 KB at 30000/s beside 4 catch-up readers, disk',
 ];
 
 interface Standing {

@@ -93,6 +93,7 @@ test.each([
   ['inter.broker.protocol.version=2.7', /from 2\.8 to 3\.9/],
   ['zookeeper.set.acl=true', /not supported yet/],
   ['authorizer.class.name=kafka.security.authorizer.AclAuthorizer', /not supported yet/],
+  ['replica.selector.class=org.example.OwnSelector', /RackAwareReplicaSelector/],
   ['num.partitions=none', /num\.partitions=none: must be an integer at least 1/],
 ])('refuses %s', (text, message) => {
   expect(() => read(text)).toThrow(ConfigError);
