@@ -234,3 +234,20 @@ test('whatever is stored, written late, cleared and read: readers see what was a
 function written(tail: Tail, from: number): number {
   return tail.count === 0 ? 0 : tail.at(tail.count - 1)!.nextOffset - from;
 }
+
+test('what is stored aside takes nobody else’s place, and its memory is free once it is written', () => {
+  const pool = poisoned();
+  const cache = new TailCache(pool, LIMIT_BYTES);
+  const [tail, aside] = [new Tail(), new Tail()];
+  put(cache, tail, Buffer.alloc(1_000, 1), 0, 1);
+  const { bytes } = cache;
+  for (let n = 0; n < 50; n += 1) {
+    const stored = cache.storeAside(Buffer.alloc(100_000, n));
+    cache.add(aside, stored, n, n + 1);
+    expect(Buffer.concat(buffersOf([stored])).equals(Buffer.alloc(100_000, n))).toBe(true);
+    stored.release();
+  }
+  expect([cache.bytes, aside.count]).toEqual([bytes, 0]);
+  expect(bytesOf(tail).equals(Buffer.alloc(1_000, 1))).toBe(true);
+  expect(pool.freeBytes).toBe(1 << 17);
+});
