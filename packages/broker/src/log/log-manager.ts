@@ -6,7 +6,6 @@
  * Opening takes the directories, loads every partition found there (recovering what was not closed
  * in order) and only then returns. Closing leaves them so that the next start has nothing to repair.
  */
-import path from 'node:path';
 import { KafkaError } from '@odradek/protocol';
 import { ConfigError, StartInterrupted } from '@odradek/runtime';
 import { AtMost } from './at-most.ts';
@@ -15,7 +14,6 @@ import { type CleanerStats, NO_CLEANER } from './compaction/cleaner-stats.ts';
 import { type CleanerSettings, LogCleaner } from './compaction/log-cleaner.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { discardLog } from './discard-log.ts';
-import { partitionFolderName } from './file-names.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
 import { FutureLogs, type OpenOptions } from './future-logs.ts';
 import { type DirectoryProgress, LoadProgress } from './load-progress.ts';
@@ -23,6 +21,7 @@ import { LogChores, type LogChoresSettings, tolerant } from './log-chores.ts';
 import type { LogConfig } from './log-config.ts';
 import type { FoundFolder, LogDirectory } from './log-directory.ts';
 import { type LoadOptions, loadLog } from './log-loader.ts';
+import { LogPlacement, type WantedLog } from './log-placement.ts';
 import { type LogLimits, type LogResources, logResources } from './log-resources.ts';
 import { PartitionLog } from './partition-log.ts';
 import { removeLater } from './retire.ts';
@@ -56,8 +55,7 @@ export class LogManager {
   readonly #logs = new Map<string, PartitionLog>();
   /** Copies that are on their way to another directory. */
   readonly futures: FutureLogs;
-  /** Directories that were chosen for logs which are not there yet. */
-  readonly #preferred = new Map<string, string>();
+  readonly #placement: LogPlacement;
   /** Found by the start: logs of partitions that have one in another directory. */
   readonly #twins: PartitionLog[] = [];
   readonly #creating = new Map<string, Promise<PartitionLog>>();
@@ -87,12 +85,13 @@ export class LogManager {
             settings: cleaner,
             applyRetention: (log) => tolerant(() => this.#chores.retain(log)),
           });
-    this.futures = new FutureLogs({
+    const stores = {
       resources,
       directories,
-      open: (directory, opening) => this.#open(directory, opening),
-      checkpoint: () => this.#chores.checkpoint(),
-    });
+      open: (directory: LogDirectory, opening: OpenOptions) => this.#open(directory, opening),
+    };
+    this.#placement = new LogPlacement(stores);
+    this.futures = new FutureLogs({ ...stores, checkpoint: () => this.#chores.checkpoint() });
   }
 
   /**
@@ -173,7 +172,7 @@ export class LogManager {
 
   /** Where the partition's log is to be made when it is; nothing happens to one that is there. */
   prefer(topic: string, partition: number, directory: string): void {
-    this.#preferred.set(partitionKey(topic, partition), directory);
+    this.#placement.choose(partitionKey(topic, partition), directory);
   }
 
   /**
@@ -196,7 +195,7 @@ export class LogManager {
     const known = this.#logs.get(key) ?? this.#creating.get(key);
     if (known === undefined && !isNew && this.anyDirectoryOffline)
       throw new KafkaError('KAFKA_STORAGE_ERROR', `${key} may be in a directory that has failed`);
-    const log = await (known ?? this.#createOnce(key, topic, partition, topicId));
+    const log = await (known ?? this.#createOnce(key, { topic, partition, topicId }));
     if (topicId === null || log.topicId === topicId) return log;
     if (log.topicId !== null) {
       throw new KafkaError(
@@ -215,7 +214,7 @@ export class LogManager {
    */
   async delete(topic: string, partition: number): Promise<void> {
     const key = partitionKey(topic, partition);
-    this.#preferred.delete(key);
+    this.#placement.forget(key);
     const log = this.#logs.get(key) ?? (await this.#creating.get(key));
     const isMoving = this.futures.get(topic, partition) !== undefined;
     if ((log === undefined && !isMoving) || this.#deleting.has(key)) return this.#deleting.get(key);
@@ -273,16 +272,6 @@ export class LogManager {
   /** What the log cleaner has done so far. */
   get cleanerStats(): CleanerStats {
     return this.#cleaner?.stats ?? NO_CLEANER;
-  }
-
-  /** Keeps the cleaner off a log, for as long as it moves; resolves when it has let go. */
-  async pauseCleaning(topic: string, partition: number): Promise<void> {
-    await this.get(topic, partition)?.compaction.lease.pause();
-  }
-
-  /** Lets the cleaner have the log again; a log that took its place was never kept from it. */
-  resumeCleaning(topic: string, partition: number): void {
-    this.get(topic, partition)?.compaction.lease.resume();
   }
 
   /** Stops in order: everything on the medium, checkpoints written, directories marked clean and released. */
@@ -391,61 +380,16 @@ export class LogManager {
     }
   }
 
-  #createOnce(
-    key: string,
-    topic: string,
-    partition: number,
-    topicId: string | null,
-  ): Promise<PartitionLog> {
-    const creating = this.#create(topic, partition, topicId).finally(() =>
-      this.#creating.delete(key),
-    );
+  #createOnce(key: string, wanted: WantedLog): Promise<PartitionLog> {
+    const creating = this.#create(key, wanted).finally(() => this.#creating.delete(key));
     this.#creating.set(key, creating);
     return creating;
   }
 
-  /** In the directory that was chosen; else in the first that can, beginning with the roomiest. */
-  async #create(topic: string, partition: number, topicId: string | null): Promise<PartitionLog> {
-    const key = partitionKey(topic, partition);
-    const chosen = this.#preferred.get(key);
-    const candidates =
-      chosen === undefined ? this.#directories.byRoom() : [this.#directories.at(chosen)];
-    let failure = new KafkaError('KAFKA_STORAGE_ERROR', 'no log directory is online');
-    for (const directory of candidates) {
-      if (!directory.online) continue;
-      directory.logCount += 1;
-      try {
-        const log = await this.#createIn(directory, topic, partition, topicId);
-        this.#logs.set(key, log);
-        this.#preferred.delete(key);
-        return log;
-      } catch (error) {
-        directory.logCount -= 1;
-        if (!(error instanceof KafkaError)) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
-  }
-
-  #createIn(
-    directory: LogDirectory,
-    topic: string,
-    partition: number,
-    topicId: string | null,
-  ): Promise<PartitionLog> {
-    const { disk } = this.#options.environment;
-    const folder = path.join(directory.path, partitionFolderName(topic, partition));
-    return this.#onDisk(directory, async () => {
-      await disk.makeDirectory(folder);
-      await disk.syncDirectory(directory.path);
-      // There is nothing in it: whatever checkpoints say is of an earlier log of that name.
-      const empty = { cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0 };
-      const opening = { topic, partition, folder, isFuture: false, ...empty };
-      const log = await this.#open(directory, opening);
-      if (topicId !== null) await log.setTopicId(topicId);
-      return log;
-    });
+  async #create(key: string, wanted: WantedLog): Promise<PartitionLog> {
+    const log = await this.#placement.create(key, wanted);
+    this.#logs.set(key, log);
+    return log;
   }
 
   async #open(directory: LogDirectory, options: OpenOptions): Promise<PartitionLog> {

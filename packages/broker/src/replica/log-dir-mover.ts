@@ -104,6 +104,8 @@ class Move implements MovingCopy {
   #running: Promise<void> | null = null;
   #isStopped = false;
   #roundsSinceArrival = 0;
+  /** All of the copy was made while nobody compacted the log. */
+  readonly #isWhole: boolean;
   /** Ends a pause. */
   #wake: (() => void) | null = null;
 
@@ -115,6 +117,7 @@ class Move implements MovingCopy {
   ) {
     this.partition = partition;
     this.#copy = copy;
+    this.#isWhole = copy.nextOffset === copy.logStartOffset;
     this.#quota = quota;
     this.#options = options;
   }
@@ -128,7 +131,7 @@ class Move implements MovingCopy {
   }
 
   run(): Promise<void> {
-    this.#running = this.#run();
+    this.#running = this.#runUncompacted(this.partition.log);
     return this.#running;
   }
 
@@ -136,6 +139,16 @@ class Move implements MovingCopy {
     this.#isStopped = true;
     this.#wake?.();
     await this.#running;
+  }
+
+  /** What is compacted while it is copied would have to be copied again. */
+  async #runUncompacted(log: PartitionLog): Promise<void> {
+    await log.compaction.lease.pause();
+    try {
+      await this.#run();
+    } finally {
+      log.compaction.lease.resume();
+    }
   }
 
   async #run(): Promise<void> {
@@ -242,7 +255,11 @@ class Move implements MovingCopy {
     }
     await this.#copy.settled();
     this.#quota.spent(slice.sizeBytes, clock.now());
-    if (slice.sizeBytes === 0) await this.#pause(backoffMs);
+    if (slice.sizeBytes > 0 || log.generation !== generation) return;
+    // Compaction has left nothing up to the end of the log.
+    if (this.#copy.nextOffset === this.#copy.logStartOffset)
+      await this.#copy.truncateFullyAndStartAt(log.logEndOffset);
+    else await this.#pause(backoffMs);
   }
 
   async #append(records: Buffer): Promise<void> {
@@ -274,6 +291,7 @@ class Move implements MovingCopy {
       copy.logEndOffset === log.logEndOffset &&
       nextMoveStep(log, copy).kind === 'level';
     if (!isLevel) return false;
+    if (this.#isWhole) copy.compaction.cleanedUpTo = log.compaction.cleanedUpTo;
     this.#options.logs.replace(copy);
     partition.moveTo(copy);
     partition.copy = null;

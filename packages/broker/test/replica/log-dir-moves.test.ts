@@ -179,10 +179,16 @@ describe('a move', () => {
           ]),
         );
         expect(copyOf()?.logEndOffset).toBe(0);
+        // What the cleaner would rewrite now had to be copied again.
+        const { lease } = broker.partition.log.compaction;
+        expect(lease.take()).toBeNull();
+        broker.partition.log.compaction.cleanedUpTo = 7;
         // Asking again changes nothing, and a smaller quota is not waited for when it is raised.
         expect(await alter(broker, to)).toBe('NONE');
         moveQuota.bytesPerSecond = Number.POSITIVE_INFINITY;
         await until(() => here(broker) === to);
+        expect(broker.partition.log.compaction.cleanedUpTo).toBe(7);
+        expect(broker.partition.log.compaction.lease.take()).not.toBeNull();
       },
       { moveQuota, settings: { moveQuotaWindowMs: 20 } },
     );

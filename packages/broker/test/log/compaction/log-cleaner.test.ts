@@ -253,9 +253,9 @@ test('a paused log is left alone until it is resumed', async () => {
   const log = await manager.getOrCreate('t', 0, null);
   await fill(log, 100);
   const cleaner = cleanerOf(manager, environment);
-  await manager.pauseCleaning('t', 0);
+  await manager.get('t', 0)?.compaction.lease.pause();
   expect(await cleaner.cleanOnce()).toBe(false);
-  manager.resumeCleaning('t', 0);
+  manager.get('t', 0)?.compaction.lease.resume();
   expect(await cleaner.cleanOnce()).toBe(true);
   await manager.close();
 });
