@@ -194,7 +194,9 @@ export class AppendQueue {
 /** Writes the index entries that the files of `segment` lack. */
 export async function writeIndexes({ files }: LogResources, segment: Segment): Promise<void> {
   for (const { entries } of [segment.offsetIndex, segment.timeIndex]) {
-    if (entries.unwrittenBytes > 0) await files.use(entries.path, (file) => entries.write(file));
+    if (entries.unwrittenBytes === 0) continue;
+    segment.hasLooseIndexes = true;
+    await files.use(entries.path, (file) => entries.write(file));
   }
 }
 

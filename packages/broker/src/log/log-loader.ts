@@ -8,6 +8,7 @@
  */
 import path from 'node:path';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
+import { writeIndexes } from './append-queue.ts';
 import type { AtMost } from './at-most.ts';
 import { believeSegment } from './believed-segment.ts';
 import { decodeEpochCheckpoint } from './checkpoint-file.ts';
@@ -23,6 +24,7 @@ import { LeaderEpochs } from './leader-epochs.ts';
 import type { DirectoryProgress } from './load-progress.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
+import { findMaxTimestamp } from './max-timestamp.ts';
 import { decodeTopicId } from './meta-properties.ts';
 import { ProducerSnapshots, type ProducersAt } from './producer-snapshots.ts';
 import {
@@ -116,10 +118,22 @@ class Loader {
       segments,
       producers,
       logStartOffset,
-      recoveryPoint: cleanShutdown
-        ? logEndOffset
-        : Math.min(Math.max(this.#options.recoveryPoint, firstBase), logEndOffset),
+      recoveryPoint: cleanShutdown ? logEndOffset : this.#recoveryPoint(segments),
     };
+  }
+
+  /**
+   * The checkpoint's, within the log. Of a segment that ends there the indexes were rewritten just now,
+   * and no flush would force them to the medium: it counts as not flushed.
+   */
+  #recoveryPoint(segments: readonly Segment[]): number {
+    const active = segments.at(-1);
+    const firstBase = segments[0]?.baseOffset ?? 0;
+    if (active === undefined) return firstBase;
+    const { recoveryPoint } = this.#options;
+    return active.nextOffset <= recoveryPoint
+      ? active.baseOffset
+      : Math.max(recoveryPoint, firstBase);
   }
 
   /** Drops what was being removed or written when the process ended; finishes swaps of a compaction. */
@@ -224,15 +238,30 @@ class Loader {
       );
     }
     const unsafe = bases.slice(firstUnsafe);
+    if (unsafe[0] === recoveryPoint) await this.#endTimeIndex(segments.at(-1));
     const producers = await this.#producersAt(segments, unsafe[0] ?? null, snapshots);
     if (unsafe.length === 0) return { segments, producers };
+    // What the checkpoint says of batches that are about to be read may be of a way that the log left.
+    epochs.truncateEnd(unsafe[0] ?? 0);
     const recover = (): Promise<Segment[]> =>
       this.#recover(unsafe, { producers, epochs, snapshots });
     const recovered = await (this.#options.start?.recoveries.run(recover) ?? recover());
     return { segments: [...segments, ...recovered], producers };
   }
 
-  /** Reads segments through, up to the first that is damaged; those behind it go. */
+  /** A segment that was flushed up to its end before it was rolled may lack the entry that the roll adds. */
+  async #endTimeIndex(last: Segment | undefined): Promise<void> {
+    if (last === undefined) return;
+    await findMaxTimestamp(this.#resources, last);
+    last.finish();
+    await writeIndexes(this.#resources, last);
+  }
+
+  /**
+   * Reads segments through, up to the first that is damaged or does not reach the next one; those
+   * behind it go. Only compaction leaves gaps between segments: otherwise the power went when the
+   * medium had of the later one what it had not of this one.
+   */
   async #recover(
     bases: readonly number[],
     state: DerivedState & { readonly snapshots: ProducerSnapshots },
@@ -248,18 +277,25 @@ class Loader {
         progress.segmentsRecovered += 1;
       }
       const behind = bases.slice(index + 1);
-      if (cutBytes > 0) {
+      const [next] = behind;
+      const isShort =
+        next !== undefined &&
+        segment.nextOffset < next &&
+        !this.#options.config.cleanupPolicy.includes('compact');
+      // What was cut behind the last batch, such as the zeros of a preallocated file, was none of the log's.
+      const isWhole = segment.nextOffset === next;
+      if ((cutBytes > 0 && !isWhole) || isShort) {
         this.#resources.environment.log.warn('cut a damaged segment', {
           file: segment.logPath,
           cutBytes,
           logEndOffset: segment.nextOffset,
+          segmentsRemoved: behind.length,
         });
         for (const lost of behind) await this.#removeSegment(lost);
         if (progress) progress.segmentsLeft -= behind.length;
         break;
       }
       // As a roll leaves it. At the log's end there is no use for one: another crash means reading the last segment again.
-      const [next] = behind;
       const wanted = state.producers.size > 0 || state.snapshots.offsets.length > 0;
       if (next !== undefined && wanted)
         await state.snapshots.write(next, ProducerSnapshots.encode(state.producers));
@@ -300,7 +336,7 @@ class Loader {
     sound: readonly Segment[],
     offset: number,
   ): Promise<ProducerStates> {
-    const from = Math.max(noted?.offset ?? 0, this.#options.logStartOffset);
+    const from = noted?.offset ?? 0;
     const producers = noted?.producers ?? new ProducerStates();
     for (const [index, segment] of sound.entries()) {
       const next = sound[index + 1]?.baseOffset ?? offset;
@@ -324,18 +360,23 @@ class Loader {
     snapshots: ProducerSnapshots,
     epochs: LeaderEpochs,
   ): Promise<Segment> {
-    const { files, environment } = this.#resources;
+    const { environment } = this.#resources;
     const { folder } = this.#options;
     environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
     // Its transaction index depends on what was open when it began.
     const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
     const { segment } = await this.#recoverOne(base, { producers, epochs });
     // The next start will believe it as well, so it must be as lasting as the others.
+    await this.#sync(segment);
+    return segment;
+  }
+
+  async #sync(segment: Segment): Promise<void> {
+    const { files, environment } = this.#resources;
     for (const file of [segment.logPath, ...segment.indexPaths]) {
       await files.use(file, (open) => open.sync());
     }
-    await environment.disk.syncDirectory(folder);
-    return segment;
+    await environment.disk.syncDirectory(this.#options.folder);
   }
 
   async #endOfFile(file: string, start: number): Promise<number> {

@@ -119,6 +119,9 @@ export class LogManager {
       endReport();
     }
     await manager.#settleTwins();
+    // Loading may have taken back what was promised of segments that it rewrote.
+    if (directories.opened.some(({ cleanShutdown }) => !cleanShutdown))
+      await manager.#chores.checkpoint();
     if (manager.onlineDirectories.length === 0) {
       throw new ConfigError(`none of log.dirs can be used: ${options.directories.join(', ')}`);
     }
@@ -407,6 +410,7 @@ export class LogManager {
       loaded,
       isFuture,
       failed: (failed, error) => this.#directories.fail(failed.directory, error),
+      checkpoint: () => this.#chores.checkpoint(),
     });
     log.compaction.onMoved = () => this.#chores.checkpointCleaner();
     return log;

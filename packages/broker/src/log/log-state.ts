@@ -47,6 +47,8 @@ export interface LogParts {
   readonly reader: LogReader;
   readonly queue: AppendQueue;
   readonly flush: LogFlush;
+  /** Has the directory's checkpoints written, with what the state says now. */
+  readonly checkpoint: () => Promise<void>;
 }
 
 /** The state that a log starts with. */

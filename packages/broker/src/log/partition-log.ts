@@ -51,6 +51,8 @@ export interface PartitionLogOptions {
   readonly isFuture?: boolean;
   /** A file operation failed: the whole data directory is to be taken offline. */
   readonly failed: (log: PartitionLog, error: DiskError) => void;
+  /** Has the offsets that this log tells now written to its directory's checkpoints. */
+  readonly checkpoint: () => Promise<void>;
 }
 
 export class PartitionLog {
@@ -105,6 +107,7 @@ export class PartitionLog {
       reader: this.#reader,
       queue: this.#queue,
       flush: this.#flush,
+      checkpoint: options.checkpoint,
     };
     this.appender = new LogAppender({
       name: this.name,

@@ -19,15 +19,16 @@ export class ProducerSnapshots {
   readonly #folder: string;
   /** Ascending. */
   #offsets: number[];
-  /** Those that a crash of the machine may take. */
-  readonly #volatile: Set<number>;
+  /** Those that a crash of the machine may take, with the number of their last writing. */
+  readonly #volatile: Map<number, number>;
+  #writings = 0;
 
   /** @param lasting the files that were found are on the medium: an orderly stop left them */
   constructor(disk: Disk, folder: string, offsets: readonly number[], lasting: boolean) {
     this.#disk = disk;
     this.#folder = folder;
     this.#offsets = [...offsets].sort((a, b) => a - b);
-    this.#volatile = new Set(lasting ? [] : offsets);
+    this.#volatile = new Map(lasting ? [] : offsets.map((offset) => [offset, 0]));
   }
 
   get offsets(): readonly number[] {
@@ -43,7 +44,8 @@ export class ProducerSnapshots {
    * the one before it is used, with more to replay; see {@link makeLasting}.
    */
   async write(offset: number, bytes: Buffer): Promise<void> {
-    this.#volatile.add(offset);
+    this.#writings += 1;
+    this.#volatile.set(offset, this.#writings);
     const file = await this.#disk.open(this.#pathOf(offset), 'write');
     try {
       await file.truncate(0);
@@ -58,18 +60,17 @@ export class ProducerSnapshots {
 
   /** Tells whether one at or below `offset` is not known to be on the medium. */
   hasVolatile(offset: number): boolean {
-    for (const at of this.#volatile) if (at <= offset) return true;
+    for (const at of this.#volatile.keys()) if (at <= offset) return true;
     return false;
   }
 
   /**
-   * Forces those at or below `offset` to the medium: what they say of segments that retention
-   * removes is nowhere else. Their names last with the folder's next sync.
+   * Forces those at or below `offset` to the medium, and the folder: what they say of segments that
+   * retention removes is nowhere else.
    */
   async makeLasting(offset: number): Promise<void> {
-    for (const at of [...this.#volatile]) {
-      if (at > offset) continue;
-      this.#volatile.delete(at);
+    const loose = [...this.#volatile].filter(([at]) => at <= offset);
+    for (const [at] of loose) {
       try {
         const file = await this.#disk.open(this.#pathOf(at), 'read');
         await file.sync().finally(() => file.close());
@@ -77,6 +78,10 @@ export class ProducerSnapshots {
         // Removed meanwhile, with the batches that it was taken of.
         if (!(error instanceof DiskError && !this.#offsets.includes(at))) throw error;
       }
+    }
+    await this.#disk.syncDirectory(this.#folder);
+    for (const [at, writing] of loose) {
+      if (this.#volatile.get(at) === writing) this.#volatile.delete(at);
     }
   }
 

@@ -67,6 +67,8 @@ export class Segment {
   /** Largest timestamp so far, and the last offset of its batch; -1 when there is none. */
   maxTimestamp: number;
   offsetOfMaxTimestamp: number;
+  /** Entries were written to its index files since these were last forced to the medium. */
+  hasLooseIndexes = false;
   /** True once it left the log: its files have other names, or none. */
   removed = false;
   readonly #fileSuffix: string;

@@ -11,24 +11,27 @@ import { BATCH_PREFIX_BYTES, factsOf } from './batches.ts';
 import { createSegmentFiles, jitterOf } from './log-loader.ts';
 import type { LogResources } from './log-resources.ts';
 import type { LogParts } from './log-state.ts';
+import { findMaxTimestamp } from './max-timestamp.ts';
 import { replayProducers } from './recovery.ts';
 import { retireSegments } from './retire.ts';
-import { scanBatches } from './scan.ts';
 import { Segment } from './segment.ts';
 
 /** Removes everything from the batch that holds `offset` on. */
 export async function truncateLog(parts: LogParts, offset: number): Promise<void> {
   const { state, resources } = parts;
   if (offset < state.segments.first.baseOffset) return restartLog(parts, offset);
+  const end = await findEnd(parts, offset);
+  await promiseLess(parts, end.offset);
   const removed = state.segments.removeFrom(offset + 1);
-  await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
+  // The last one first: where names are kept in order, a loss of power leaves no hole.
+  await retireSegments(resources, removed.toReversed(), state.config.fileDeleteDelayMs);
   // Were one of them back after a crash, and this one cut, the log would have a hole.
   if (removed.length > 0) await resources.environment.disk.syncDirectory(state.folder);
-  const endOffset = await truncateActive(parts, state.segments.active, offset);
-  state.epochs.truncateEnd(endOffset);
-  await state.snapshots.removeWhere((at) => at > endOffset);
-  state.producers = await producersAt(parts, endOffset);
-  settle(parts, endOffset);
+  if (end.position !== null) await cutActive(parts, end.position, end.offset);
+  state.epochs.truncateEnd(end.offset);
+  await state.snapshots.removeWhere((at) => at > end.offset);
+  state.producers = await producersAt(parts, end.offset);
+  settle(parts, end.offset);
 }
 
 /** Removes everything and goes on at `offset`, as if the log had been trimmed up to there. */
@@ -44,6 +47,9 @@ export async function restartLog(parts: LogParts, offset: number): Promise<void>
   state.producers = new ProducerStates();
   state.logStartOffset = offset;
   settle(parts, offset);
+  // Nothing of what is on the medium by now is worth being believed.
+  state.recoveryPoint = Math.min(state.recoveryPoint, 0);
+  await parts.checkpoint();
   await retireSegments(resources, removed, config.fileDeleteDelayMs);
   await state.snapshots.removeWhere(() => true);
   // As above: what was must be gone for good before there is something far behind it.
@@ -51,25 +57,48 @@ export async function restartLog(parts: LogParts, offset: number): Promise<void>
   await createSegmentFiles(resources, fresh, config);
 }
 
-/** @returns where the log ends now */
-async function truncateActive(
-  { resources, reader }: LogParts,
-  active: Segment,
-  offset: number,
-): Promise<number> {
-  const position = await reader.locate(active, offset);
-  if (position === null) return Math.min(offset, active.nextOffset);
-  const endOffset = await resources.files.use(active.logPath, async (file) => {
-    const prefix = Buffer.alloc(BATCH_PREFIX_BYTES);
-    await file.read(prefix, position);
-    await file.truncate(position);
-    return Math.min(offset, baseOffset(prefix, 0));
-  });
+/** Where a log ends from which everything behind `offset` goes. */
+interface NewEnd {
+  readonly offset: number;
+  /** Where the segment is to be cut; null when it stays whole. */
+  readonly position: number | null;
+}
+
+async function findEnd({ state, resources, reader }: LogParts, offset: number): Promise<NewEnd> {
+  const segment = state.segments.at(state.segments.indexOf(offset)) ?? state.segments.first;
+  const position = await reader.locate(segment, offset);
+  if (position === null) return { offset: Math.min(offset, segment.nextOffset), position };
+  const prefix = Buffer.alloc(BATCH_PREFIX_BYTES);
+  await resources.files.read(segment.logPath, (file) => file.read(prefix, position));
+  return { offset: Math.min(offset, baseOffset(prefix, 0)), position };
+}
+
+/**
+ * Takes back, on the medium, what checkpoints say of offsets that are about to be cut: they would be
+ * believed of the batches that come to stand there next. First this, then the cut; a crash in between
+ * costs a longer recovery.
+ */
+async function promiseLess({ state, checkpoint }: LogParts, endOffset: number): Promise<void> {
+  state.generation += 1; // A flush that is under way must not raise the recovery point again.
+  // Back to the start of the segment: until it is flushed again, its file may get its old length back.
+  const base = state.segments.at(state.segments.indexOf(endOffset))?.baseOffset ?? 0;
+  if (base >= state.recoveryPoint && endOffset >= state.logStartOffset) return;
+  state.recoveryPoint = Math.min(state.recoveryPoint, base);
+  state.logStartOffset = Math.min(state.logStartOffset, endOffset);
+  await checkpoint();
+}
+
+async function cutActive(
+  { resources, state }: LogParts,
+  position: number,
+  endOffset: number,
+): Promise<void> {
+  const { active } = state.segments;
+  await resources.files.use(active.logPath, (file) => file.truncate(position));
   active.truncated(position, endOffset);
   await refreshAge(resources, active);
   await truncateIndexes(resources, active, endOffset);
   await findMaxTimestamp(resources, active);
-  return endOffset;
 }
 
 /** What tells when to roll: an emptied segment begins anew, one that is active again must know how old it is. */
@@ -94,31 +123,13 @@ async function truncateIndexes(
   await segment.transactionIndex?.truncate(files, endOffset);
 }
 
-/** The time index knows the largest timestamp up to its last entry; what follows is looked at. */
-async function findMaxTimestamp({ files, indexes }: LogResources, segment: Segment): Promise<void> {
-  const { last } = segment.timeIndex;
-  segment.maxTimestamp = last?.timestamp ?? -1;
-  segment.offsetOfMaxTimestamp = last?.offset ?? -1;
-  const resident = await indexes.get(segment.offsetIndex.entries);
-  const from = last === null ? 0 : segment.offsetIndex.floor(resident, last.offset).position;
-  await files.read(segment.logPath, (file) =>
-    scanBatches(file, { from, to: segment.sizeBytes, verify: false }, (batch) => {
-      if (batch.maxTimestamp > segment.maxTimestamp) {
-        segment.maxTimestamp = batch.maxTimestamp;
-        segment.offsetOfMaxTimestamp = batch.lastOffset;
-      }
-      return true;
-    }),
-  );
-}
-
 async function producersAt(
   { state, resources }: LogParts,
   endOffset: number,
 ): Promise<ProducerStates> {
   const latest = await state.snapshots.latestUpTo(endOffset);
   const producers = latest?.producers ?? new ProducerStates();
-  const from = Math.max(latest?.offset ?? 0, state.logStartOffset);
+  const from = latest?.offset ?? 0;
   for (const segment of state.segments.all) {
     if (segment.nextOffset > from) await replayProducers(resources, segment, from, producers);
   }

@@ -46,10 +46,13 @@ export function rollSegment(
 
 /** Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium. */
 export async function syncBelow({ resources, state }: LogParts, offset: number): Promise<void> {
-  if (offset <= state.recoveryPoint) return;
   const { generation } = state;
   for (const segment of state.segments.all) {
-    if (segment.nextOffset <= state.recoveryPoint || segment.baseOffset >= offset) continue;
+    if (segment.baseOffset >= offset) continue;
+    const isSynced = segment.nextOffset <= state.recoveryPoint;
+    // A roll ends the time index of a segment that may have been flushed up to its end before.
+    if (isSynced && !segment.hasLooseIndexes) continue;
+    segment.hasLooseIndexes = false;
     try {
       for (const path of [segment.logPath, ...segment.indexPaths]) {
         await syncFile(resources, path);
@@ -59,12 +62,11 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
       if (!(error instanceof DiskError && segment.removed)) throw error;
     }
   }
+  if (offset <= state.recoveryPoint && !state.snapshots.hasVolatile(offset)) return;
   await state.snapshots.makeLasting(offset);
-  await resources.environment.disk.syncDirectory(state.folder);
-  // A truncation may have come in between, and other batches to the offsets of those that were forced.
-  if (state.generation !== generation) return;
-  const reached = Math.min(offset, state.logEndOffset);
-  state.recoveryPoint = Math.max(state.recoveryPoint, reached);
+  // After a truncation other batches may stand at these offsets by now, of which nothing is known.
+  if (generation !== state.generation) return;
+  state.recoveryPoint = Math.max(state.recoveryPoint, offset);
 }
 
 function syncFile({ files, syncs }: LogResources, path: string): Promise<void> {
@@ -88,10 +90,7 @@ export async function retireOldSegments(
   state.epochs.truncateStart(state.logStartOffset);
   // In the queue, behind what a roll has still to write to these files.
   await queue.task(async () => {
-    if (state.snapshots.hasVolatile(firstBase)) {
-      await state.snapshots.makeLasting(firstBase);
-      await resources.environment.disk.syncDirectory(state.folder);
-    }
+    if (state.snapshots.hasVolatile(firstBase)) await state.snapshots.makeLasting(firstBase);
     await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
     await state.snapshots.removeWhere((offset) => offset < firstBase);
   });
@@ -138,7 +137,6 @@ export async function finishLog(parts: LogParts): Promise<void> {
   const { segments, snapshots, producers, nextOffset } = state;
   const { active } = segments;
   if (active.sizeBytes > 0) active.finish();
-  const grew = active.indexEntries.some(({ unwrittenBytes }) => unwrittenBytes > 0);
   await writeIndexes(resources, active);
   if (state.config.preallocate) {
     await resources.files.use(active.logPath, (file) => file.truncate(active.writtenBytes));
@@ -148,9 +146,5 @@ export async function finishLog(parts: LogParts): Promise<void> {
   if (wanted && noted !== nextOffset) {
     await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
   }
-  if (nextOffset > state.recoveryPoint) return syncBelow(parts, nextOffset);
-  if (!grew && !snapshots.hasVolatile(nextOffset)) return;
-  for (const path of grew ? active.indexPaths : []) await syncFile(resources, path);
-  await snapshots.makeLasting(nextOffset);
-  await resources.environment.disk.syncDirectory(state.folder);
+  await syncBelow(parts, nextOffset);
 }

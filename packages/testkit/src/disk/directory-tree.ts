@@ -95,11 +95,13 @@ export class DirectoryTree {
     this.#changes = left;
   }
 
-  losePower(draw: Draw): void {
+  /** @param isJournaled changes of names are always lost from the last one on */
+  losePower(draw: Draw, isJournaled: boolean): void {
     const changes = this.#changes;
-    const kept = draw.chance(JOURNAL_SHARE)
-      ? changes.slice(0, draw.below(changes.length + 1))
-      : changes.filter(() => draw.chance(0.5));
+    const kept =
+      isJournaled || draw.chance(JOURNAL_SHARE)
+        ? changes.slice(0, draw.below(changes.length + 1))
+        : changes.filter(() => draw.chance(0.5));
     for (const change of kept) carryOut(change, this.#durable);
     this.#changes = [];
     this.#names = new Map(this.#durable);

@@ -65,6 +65,13 @@ export class SimulatedDisk {
   failing: Failing | null = null;
   /** Bytes that files may have in all. */
   capacityBytes = Number.POSITIVE_INFINITY;
+  /** Names change in order, as with any journaling file system; otherwise only as the standard promises. */
+  isJournaled = false;
+  /**
+   * Told of every write, sync and change of names once the medium has it and before the process hears of
+   * it: the moments at which a crash may leave something else than at the one before.
+   */
+  onChange: (() => void) | null = null;
   readonly #parts: SimulatedDiskParts;
   #tree = new DirectoryTree();
   readonly #locks = new Set<string>();
@@ -83,7 +90,7 @@ export class SimulatedDisk {
     }
     this.#writes.clear();
     for (const [, file] of this.#tree.files()) file.losePower(survival, draw);
-    this.#tree.losePower(draw);
+    this.#tree.losePower(draw, this.isJournaled);
     this.#locks.clear();
   }
 
@@ -237,6 +244,7 @@ class DiskView implements Disk {
         } catch (error) {
           settle = () => reject(error);
         }
+        if (operation !== 'read') this.#disk.onChange?.();
         this.#process.deliver(settle);
       });
     });
