@@ -76,6 +76,20 @@ export class CompactedLog {
     return new CompactedLog(environment, disk, config, manager);
   }
 
+  /** The same log on another disk, such as a crash has left, started anew. */
+  static async crashed(
+    { records }: CompactedLog,
+    environment: TimedEnvironment,
+    disk: MemoryDisk,
+    config: Partial<LogConfig>,
+  ): Promise<CompactedLog> {
+    const manager = await openManager(DIRECTORY, { environment, config });
+    const log = new CompactedLog(environment, disk, config, manager);
+    for (const record of records) log.records.push({ ...record });
+    log.log.updateHighWatermark(log.log.logEndOffset);
+    return log;
+  }
+
   get log(): PartitionLog {
     const log = this.#manager.get(TOPIC, 0);
     if (log === undefined) throw new Error('the log is gone');
