@@ -1,8 +1,8 @@
 /**
  * Puts a compacted segment in the place of the segments that it was made of, beside appends and reads.
  *
- *   1. `.cleaned` becomes `.swap`, the log last, and that is made durable: from here on a start goes on
- *      with the new segment, before it with the old ones.
+ *   1. `.cleaned` becomes `.swap`, and that is made durable: from here on a start goes on with the new
+ *      segment; with the old ones for as long as one `.cleaned` file is left.
  *   2. Memory changes, in one turn: readers find the new segment under its `.swap` names; who was
  *      reading the old ones reads again.
  *   3. The old files become `.deleted`, made durable before the next step: else a loss of power could
@@ -31,7 +31,7 @@ export async function replaceSegments(
   const last = sources.at(-1);
   if (last === undefined) return;
   const swapped = segmentOf(parts, cleaned, last, SUFFIX.swap);
-  await renameFiles(resources, cleanedSegment(folder, cleaned.baseOffset), swapped, 'log-last');
+  await renameFiles(resources, cleanedSegment(folder, cleaned.baseOffset), swapped);
   await disk.syncDirectory(folder);
 
   segments.replace(sources, swapped);
@@ -51,7 +51,7 @@ export async function replaceSegments(
   await reader.holdingBack(async () => {
     swapped.removed = true; // Who syncs it in the background may find its files gone.
     for (const entries of swapped.indexEntries) resources.indexes.drop(entries);
-    await renameFiles(resources, swapped, final, 'log-first');
+    await renameFiles(resources, swapped, final);
     segments.replace([swapped], final);
     state.generation += 1;
     reader.forgetPlaces();
@@ -80,19 +80,13 @@ function segmentOf(
   return segment;
 }
 
-/**
- * Renames the files that there are. A start does away with `.swap` files for as long as a `.cleaned`
- * one is left, so that the log may become `.swap` only at last; and it completes the other files of
- * a log that has its final name, so that the log may get that at first.
- */
+/** Renames the files that there are, the log first: a start completes the others of a log that has its final name. */
 async function renameFiles(
   { environment, files }: LogResources,
   from: Segment,
   to: Segment,
-  order: 'log-first' | 'log-last',
 ): Promise<void> {
-  const suffixes = order === 'log-first' ? SEGMENT_FILES : SEGMENT_FILES.toReversed();
-  for (const suffix of suffixes) {
+  for (const suffix of SEGMENT_FILES) {
     const path = from.pathOf(suffix);
     files.drop(path);
     if (suffix === SUFFIX.transactionIndex && (await environment.disk.status(path)) === null) {

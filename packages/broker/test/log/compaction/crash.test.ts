@@ -90,7 +90,6 @@ test('a crash at any moment of a compaction loses nothing and brings nothing bac
       states.push({ what: `${what}: process`, left: disk.afterLoss(() => true, true) });
       const all = disk.afterLoss(() => false, false);
       states.push({ what: `${what}: power, all names`, left: all });
-      const _some = new Map<number, boolean>();
       const survivors: number[] = [];
       const left = disk.afterLoss((index) => {
         const survives = chance() < 0.5;

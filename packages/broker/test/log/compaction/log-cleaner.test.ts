@@ -121,7 +121,7 @@ test('appends and reads go on beside it, and every read is of whole, right batch
         }
       }
     })();
-    for (let round = 0; round < 30; round += 1) {
+    for (let round = 0; round < 40 || manager.cleanerStats.passes < 2; round += 1) {
       for (let index = 0; index < 20; index += 1) {
         const key = `k${(round * 7 + index) % 11}`;
         const { firstOffset } = log.appendAsLeader(batchOf({ key, count: 1, mark: index }), {
@@ -132,8 +132,8 @@ test('appends and reads go on beside it, and every read is of whole, right batch
       }
       await written(log);
       log.updateHighWatermark(log.logEndOffset);
+      await new Promise((resolve) => setTimeout(resolve, round < 40 ? 1 : 30));
     }
-    await until(() => manager.cleanerStats.passes > 2);
     done = true;
     await reader;
     const found = new Map((await recordsOf(log)).map(({ key, offset }) => [key, offset]));
