@@ -9,7 +9,13 @@ import {
   startBroker,
   startCoordinator,
 } from '../support/cluster.ts';
-import { findKafkaClients4, runKafka4, versionsSent } from '../support/kafka-clients-4.ts';
+import {
+  findKafkaClients4,
+  KAFKA_CLIENTS_4,
+  type KafkaClients4,
+  runKafka4,
+  versionsSent,
+} from '../support/kafka-clients-4.ts';
 import { eventually, freePorts, Workspace } from '../support/workspace.ts';
 
 const RACKS = ['east', 'west', 'south'] as const;
@@ -62,7 +68,9 @@ async function kcatWrites(topic: string, lines: readonly string[]): Promise<void
   expect(produced).toMatchObject({ code: 0 });
 }
 
-describe.each(typeof java === 'string' ? [] : [java])('Kafka 4.1', (clients) => {
+const clients: KafkaClients4 = typeof java === 'string' ? { classPath: '' } : java;
+
+(typeof java === 'string' ? describe.skip : describe)(KAFKA_CLIENTS_4, () => {
   const consume = (topic: string, count: number, ...properties: readonly string[]) =>
     runKafka4(workspace, clients, 'consumer', [
       ...['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning'],
