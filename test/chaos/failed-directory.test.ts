@@ -260,3 +260,47 @@ maybe('a directory fails', () => {
     await expectAll(TOPIC, load);
   });
 });
+
+test('a replica moves while records come in and its broker is killed again and again', async () => {
+  const TOPIC = 'moving';
+  // No other replica can help: what is acknowledged is in the one log, or lost.
+  let broker = await startOne(7, { 'log.segment.bytes': '1048576' });
+  await withAdmin((admin) => admin.createTopic({ name: TOPIC, assignments: [[7]] }));
+  const load = new Load(TOPIC, 1, 'moving');
+  await load.goesOn();
+  const home = (): 'a' | 'b' | null => {
+    const inA = partitionsIn(directory(7, 'a'), TOPIC).length > 0;
+    const inB = partitionsIn(directory(7, 'b'), TOPIC).length > 0;
+    return inA === inB ? null : inA ? 'a' : 'b';
+  };
+  const moveTo = (name: 'a' | 'b') =>
+    withAdmin(async (admin) => {
+      const path = directory(7, name);
+      const [moved] = await admin.alterReplicaLogDirs([
+        { brokerId: 7, topic: TOPIC, partition: 0, path },
+      ]);
+      if (moved?.error) throw moved.error;
+      return true;
+    });
+  let movedCount = 0;
+  for (let round = 0; round < 4; round += 1) {
+    const from = home();
+    if (from === null) throw new Error('the log is in one directory');
+    const to = from === 'a' ? 'b' : 'a';
+    await eventually('the move is asked for', () => moveTo(to));
+    // Sometimes in the middle of it, sometimes just when it is done.
+    await new Promise((done) => setTimeout(done, round * 50));
+    await broker.daemon.stop('SIGKILL');
+    if (home() === to) movedCount += 1;
+    broker = await broker.restart();
+    await load.goesOn();
+  }
+  const to = home() === 'a' ? 'b' : 'a';
+  await eventually('the move is asked for', () => moveTo(to));
+  await eventually('the replica has moved', async () => home() === to);
+  await load.goesOn();
+  await load.stop();
+  expect(movedCount).toBeLessThan(4); // Else none of them was cut short.
+  await expectAll(TOPIC, load);
+  await broker.daemon.stop('SIGKILL');
+});
