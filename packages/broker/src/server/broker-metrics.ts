@@ -13,7 +13,10 @@ export const brokerMetrics = defineMetrics({
     kind: 'gauge',
     help: 'Bytes of answers that their readers have not taken.',
   },
-  broker_log_pending_bytes: { kind: 'gauge', help: 'Appended bytes the system has not taken.' },
+  broker_log_pending_bytes: {
+    kind: 'gauge',
+    help: 'Bytes that wait for a worker to prepare them, or that the system has not taken yet.',
+  },
   broker_logs_left_to_load: {
     kind: 'gauge',
     labels: ['directory'],

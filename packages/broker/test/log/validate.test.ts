@@ -1,4 +1,5 @@
 /** What a leader refuses, and with which of the protocol's errors; and what it leaves alone. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { leaderSet } from '../../src/log/append-sets.ts';
 import type { LogConfig } from '../../src/log/log-config.ts';
@@ -234,5 +235,52 @@ describe('compression.type', () => {
     const batch = batchOf({ count: 1, valueBytes: 5000, compression: 'gzip' });
     const settings = config({ compressionType: 'uncompressed', maxMessageBytes: 1000 });
     expect(codeOf(() => validated(batch, settings, NOW))).toBe('MESSAGE_TOO_LARGE');
+  });
+});
+
+describe('at once', () => {
+  const text = (n: number): string => createHash('sha256').update(`${n}`).digest('hex');
+  const lines = Buffer.from(Array.from({ length: 2_000 }, (_, n) => text(n)).join('\n'));
+  const batchWith = (bytes: number, compression: 'none' | 'gzip' | 'zstd'): Buffer =>
+    encodeBatch({
+      records: [{ key: null, value: lines.subarray(0, bytes), timestamp: NOW }],
+      compression,
+    });
+  const zeros = encodeBatch({
+    records: [{ key: null, value: Buffer.alloc(2_000_000), timestamp: NOW }],
+    compression: 'gzip',
+  });
+
+  test.each([
+    ['much, as it is', batchWith(100_000, 'none'), {}, true],
+    ['a little gzip', batchWith(1_000, 'gzip'), {}, true],
+    ['much gzip', batchWith(100_000, 'gzip'), {}, false],
+    ['a little that unfolds to much', zeros, {}, false],
+    ['a little to pack', batchWith(1_000, 'none'), { compressionType: 'gzip' }, true],
+    ['much to pack', batchWith(100_000, 'none'), { compressionType: 'gzip' }, false],
+    ['a little for zstd', batchWith(1_000, 'gzip'), { compressionType: 'zstd' }, true],
+    [
+      'a little for zstd that takes its time',
+      batchWith(1_000, 'gzip'),
+      { compressionType: 'zstd', compressionZstdLevel: 19 },
+      false,
+    ],
+  ] as const)('%s', (_, batch, changes, isAtOnce) => {
+    const settings = config({ maxMessageBytes: 10_000_000, ...changes });
+    const atOnce = validateClientBatch(Buffer.from(batch), settings, NOW, 'at-once');
+    expect(atOnce !== null).toBe(isAtOnce);
+    if (atOnce !== null) expect(atOnce).toEqual(validated(Buffer.from(batch), settings, NOW));
+  });
+
+  test.each([
+    ['gzip', 1, 9],
+    ['zstd', -100, 9],
+  ] as const)('the level of %s', (compressionType, fast, thorough) => {
+    const sizeAt = (level: number): number => {
+      const levels = { compressionGzipLevel: level, compressionZstdLevel: level };
+      const settings = config({ compressionType, ...levels });
+      return validated(batchWith(90_000, 'none'), settings, NOW).length;
+    };
+    expect(sizeAt(thorough)).toBeLessThan(sizeAt(fast));
   });
 });
