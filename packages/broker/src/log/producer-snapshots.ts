@@ -7,6 +7,7 @@ import { type Disk, DiskError } from '@odradek/runtime';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { decodeSnapshot, encodeSnapshot } from '../core/producer-state/snapshot.ts';
 import { SUFFIX, segmentFileName } from './file-names.ts';
+import { readIfThere } from './read-if-there.ts';
 
 /** Producer state as it was when the log ended at `offset`. */
 export interface ProducersAt {
@@ -90,13 +91,8 @@ export class ProducerSnapshots {
     for (;;) {
       const newest = this.#offsets.findLast((at) => at <= offset);
       if (newest === undefined) return null;
-      const whole = {
-        path: this.#pathOf(newest),
-        position: 0,
-        sizeBytes: Number.MAX_SAFE_INTEGER,
-      };
-      const [bytes] = await this.#disk.readPieces([whole]);
-      const entries = bytes === undefined ? null : decodeSnapshot(bytes);
+      const bytes = await readIfThere(this.#disk, this.#pathOf(newest));
+      const entries = bytes === null ? null : decodeSnapshot(bytes);
       if (entries !== null) return { offset: newest, producers: new ProducerStates(entries) };
       await this.removeWhere((at) => at === newest);
     }

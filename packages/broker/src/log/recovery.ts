@@ -5,15 +5,14 @@
  *
  * Which segments need it, and what happens to those behind a cut, is log-loader.ts's decision.
  */
-import { DiskError } from '@odradek/runtime';
 import type { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { writeIndexes } from './append-queue.ts';
 import { producerBatchOf } from './batches.ts';
 import type { RestoreTail } from './flush/journal-recovery.ts';
-import type { IndexEntries } from './index-entries.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogResources } from './log-resources.ts';
+import { readIfThere } from './read-if-there.ts';
 import { scanBatches, type VisitBatch } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
@@ -111,25 +110,13 @@ function noteEpoch(epochs: LeaderEpochs, epoch: number, startOffset: number): vo
 async function rewriteIndexes(resources: LogResources, segment: Segment): Promise<void> {
   const { files, indexes } = resources;
   for (const entries of segment.indexEntries) {
-    const found = await contentOf(resources, entries);
+    // One byte more than there should be tells whether there is more.
+    const { disk } = resources.environment;
+    const found = await readIfThere(disk, entries.path, entries.unwrittenBytes + 1);
     if (found !== null && entries.adopt(found)) continue;
     await files.use(entries.path, (file) => file.truncate(0));
   }
   await writeIndexes(resources, segment);
   indexes.grew(segment.offsetIndex.entries);
   indexes.grew(segment.timeIndex.entries);
-}
-
-/** What an index file holds, or more of it than it should; null when there is none. */
-async function contentOf(
-  { environment }: LogResources,
-  { path, unwrittenBytes }: IndexEntries,
-): Promise<Buffer | null> {
-  try {
-    const whole = { path, position: 0, sizeBytes: unwrittenBytes + 1 };
-    return (await environment.disk.readPieces([whole]))[0] ?? null;
-  } catch (error) {
-    if (error instanceof DiskError && error.code === 'ENOENT') return null;
-    throw error;
-  }
 }

@@ -188,3 +188,21 @@ describe('after a crash', () => {
     await expectWhole(await open(disk), content);
   });
 });
+
+test('a snapshot of producers that somebody removed is no reason to stop: the log tells the same', async () => {
+  const disk = new MemoryDisk();
+  const manager = await open(disk);
+  const log = await manager.getOrCreate('t', 0, null);
+  for (let index = 0; index < 20; index++)
+    await append(
+      log,
+      batchOf({ mark: index, producerId: 5n, baseSequence: index, valueBytes: 90 }),
+    );
+  const snapshots = disk.names(FOLDER).filter((name) => name.endsWith('.snapshot'));
+  expect(snapshots.length).toBeGreaterThan(1);
+  for (const name of snapshots) disk.files.delete(`${FOLDER}/${name}`);
+  await log.truncateTo(15);
+  expect(manager.onlineDirectories).toEqual(['/data']);
+  const [producer] = [...log.activeProducers()];
+  expect(producer?.batches.at(-1)?.lastSequence).toBe(14);
+});
