@@ -295,6 +295,48 @@ describe('while a worker prepares a batch', () => {
   );
 
   test(
+    'with acks=0 nothing is answered, and a failure closes the connection',
+    withBroker(async (rig) => {
+      const { broker, workers } = rig;
+      const send = (mark: string): Promise<unknown> =>
+        broker.send(apis.produce, 9, {
+          acks: 0,
+          timeoutMs: 0,
+          topicData: [
+            { name: TOPIC, partitionData: [{ index: 0, records: batchOf({ mark, sequence: 0 }) }] },
+          ],
+        });
+      const unanswered = send('a');
+      unanswered.catch(() => undefined); // It ends when the connection does.
+      await heldCount(rig, 1);
+      await workers.held[0]?.go();
+      await until(() => broker.partition.log.logEndOffset === 1);
+      const failing = send('b');
+      await heldCount(rig, 2);
+      workers.held[1]?.fail(new WorkerDied('prepareBatch'));
+      await expect(failing).rejects.toThrow();
+      expect(broker.lines.at(-1)?.message).toContain('connection');
+      expect(broker.partition.log.nextOffset).toBe(1);
+    }),
+  );
+
+  test(
+    'the broker stops: what is with a worker is refused, not half appended',
+    withBroker(async (rig) => {
+      const { broker, workers } = rig;
+      const answer = broker.partition.append(batchOf({ mark: 'a' }), 1, 'client');
+      const refused = expect(answer).rejects.toMatchObject({ code: 'NOT_LEADER_OR_FOLLOWER' });
+      await heldCount(rig, 1);
+      broker.partition.stop();
+      await refused;
+      await workers.held[0]?.go();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(broker.partition.log.nextOffset).toBe(0);
+      expect(broker.partition.log.appender.budget.pendingBytes).toBe(0);
+    }),
+  );
+
+  test(
     'several partitions of one request: each gets its own outcome',
     withBroker(async (rig) => {
       const { broker, workers } = rig;
