@@ -206,3 +206,49 @@ test('a snapshot of producers that somebody removed is no reason to stop: the lo
   const [producer] = [...log.activeProducers()];
   expect(producer?.batches.at(-1)?.lastSequence).toBe(14);
 });
+
+describe('a disk that fails while logs are loaded', () => {
+  test.each([
+    { name: 'after an orderly stop', isClean: true },
+    { name: 'after a crash that left half a batch', isClean: false },
+  ])(
+    '$name: the other directory is used, and the log is whole at the next start',
+    async ({ isClean }) => {
+      const { disk, content } = await cleanlyStopped();
+      if (!isClean) {
+        disk.files.delete('/data/.kafka_cleanshutdown');
+        disk.put('/data/recovery-point-offset-checkpoint', '0\n0\n');
+        const last = disk
+          .names(FOLDER)
+          .filter((name) => name.endsWith('.log'))
+          .at(-1);
+        const torn = disk.content(`${FOLDER}/${last}`);
+        disk.put(`${FOLDER}/${last}`, Buffer.concat([torn, torn.subarray(0, 50)]));
+      }
+      const openBoth = (on: MemoryDisk): Promise<LogManager> =>
+        open(on, { directories: ['/data', '/other'] });
+      let failures = 0;
+      for (let step = 0; ; step++) {
+        const failing = disk.copy();
+        let steps = 0;
+        let hasFailed = false;
+        failing.fail = (_, path) => {
+          if (!path.startsWith('/data') || steps++ !== step) return null;
+          hasFailed = true;
+          return 'EIO';
+        };
+        const manager = await openBoth(failing);
+        failing.fail = null;
+        if (!hasFailed) {
+          await expectWhole(manager, content);
+          break;
+        }
+        failures += 1;
+        expect(manager.onlineDirectories).toEqual(['/other']);
+        expect(manager.get('t', 0)?.offline ?? true).toBe(true);
+        await expectWhole(await openBoth(failing.copy()), content);
+      }
+      expect(failures).toBeGreaterThan(isClean ? 20 : 40);
+    },
+  );
+});
