@@ -103,6 +103,18 @@ test('room that is set aside is less than half of a block', () => {
   expect(rounds * tails.length * 100).toBeGreaterThan(BLOCK_BYTES / 2);
 });
 
+test('room that is left in a block is left there when the next block has begun', () => {
+  const cache = new TailCache(poisoned(), LIMIT_BYTES);
+  const [one, two] = [new Tail(), new Tail()];
+  for (let n = 0; n < 3; n++) put(cache, one, Buffer.alloc(100, n), n, n + 1);
+  for (let n = 0; n < 3; n++) put(cache, two, Buffer.alloc(40_000, 100 + n), n, n + 1);
+  for (let n = 3; n < 6; n++) put(cache, one, Buffer.alloc(100, n), n, n + 1);
+  const expected = (counts: readonly number[], size: number, from: number): Buffer =>
+    Buffer.concat(counts.map((n) => Buffer.alloc(size, from + n)));
+  expect(bytesOf(one)).toEqual(expected([0, 1, 2, 3, 4, 5], 100, 0));
+  expect(bytesOf(two)).toEqual(expected([0, 1, 2], 40_000, 100));
+});
+
 test('what is written is one piece where batches lie side by side', () => {
   const cache = new TailCache(poisoned(), LIMIT_BYTES);
   const [one, two] = [new Tail(), new Tail()];
