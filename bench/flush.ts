@@ -23,16 +23,26 @@ const options = new Command('bench:flush')
   .option('--sync-ms <ms>', 'what a sync takes longer than by itself', '0')
   .option('--on <folder>', 'where log directories are made', tmpdir())
   .option('--rounds <count>', 'turns of each broker in each row; the medians are printed', '3')
+  .option('--partitions <counts>', 'with commas between them', '1,16,200')
+  .option('--part <part>', 'of the records that a row is made of', '1')
   .option('--smoke', 'once through, with few records', false)
   .parse(['node', 'bench:flush', ...process.argv.slice(2)])
-  .opts<{ before?: string; syncMs: string; on: string; rounds: string; smoke: boolean }>();
+  .opts<{
+    before?: string;
+    syncMs: string;
+    on: string;
+    rounds: string;
+    partitions: string;
+    part: string;
+    smoke: boolean;
+  }>();
 
 /** One record of 100 bytes in each batch, or as many as a producer puts together by default. */
 const WAYS = {
   'one record': { records: 15_000, props: ['batch.size=1', 'linger.ms=0'] },
   batches: { records: 400_000, props: ['batch.size=16384', 'linger.ms=5'] },
 } as const;
-const PARTITIONS = [1, 16, 200];
+const PARTITIONS = options.partitions.split(',').map(Number);
 const RECORD_BYTES = 100;
 
 interface Contestant {
@@ -118,9 +128,9 @@ async function measure(contestant: Contestant, library: string, runs: Map<string
     for (const partitions of PARTITIONS) {
       await admin.createTopic({ name: `t${partitions}`, partitions, replicationFactor: 1 });
       for (const [way, { records, props }] of Object.entries(WAYS)) {
-        const count = options.smoke ? records / 100 : records;
+        const count = Math.ceil(records * (options.smoke ? 0.01 : Number(options.part)));
         // Once to warm up: the first commit of each partition is dearer, and so is what a JVM does at first.
-        produce(port, `t${partitions}`, Math.ceil(count / 5), props);
+        produce(port, `t${partitions}`, Math.ceil(count / 3), props);
         disk.setDelay(Number(options.syncMs));
         const result = produceMeasured(port, `t${partitions}`, count, props, broker, disk);
         disk.setDelay(0);
