@@ -14,6 +14,7 @@ import { type CleanerStats, NO_CLEANER } from './compaction/cleaner-stats.ts';
 import { type CleanerSettings, LogCleaner } from './compaction/log-cleaner.ts';
 import { isOfTheDisk, LogDirectories, type LogDirectoriesOptions } from './directories.ts';
 import { discardLog } from './discard-log.ts';
+import type { FlushCounts } from './flush/group-commit.ts';
 import { forEachConcurrently } from './for-each-concurrently.ts';
 import { FutureLogs, type OpenOptions } from './future-logs.ts';
 import { type DirectoryProgress, LoadProgress } from './load-progress.ts';
@@ -146,6 +147,11 @@ export class LogManager {
   /** All of log.dirs, in their order and as absolute paths; the failed ones too. */
   get directories(): readonly { readonly path: string; readonly online: boolean }[] {
     return this.#directories.all;
+  }
+
+  /** What flush.messages has cost in each directory. */
+  get flushCounts(): readonly Readonly<FlushCounts>[] {
+    return this.#directories.opened.map(({ flushes }) => flushes.counts);
   }
 
   /** Bytes that logs have accepted and the operating system has not. */

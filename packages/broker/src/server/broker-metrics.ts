@@ -3,6 +3,7 @@
  */
 import { defineMetrics, type Metrics } from '@odradek/runtime';
 import type { CleanerStats } from '../log/compaction/cleaner-stats.ts';
+import type { FlushCounts } from '../log/flush/group-commit.ts';
 import type { DirectoryProgress } from '../log/load-progress.ts';
 import type { FetchCounts } from '../replica/fetch-service.ts';
 
@@ -16,6 +17,18 @@ export const brokerMetrics = defineMetrics({
   broker_log_pending_bytes: {
     kind: 'gauge',
     help: 'Bytes that wait for a worker to prepare them, or that the system has not taken yet.',
+  },
+  broker_flush_journal_writes_total: {
+    kind: 'counter',
+    help: 'Durable writes to flush journals (flush.messages).',
+  },
+  broker_flush_journal_appends_total: {
+    kind: 'counter',
+    help: 'Appends that these writes made durable.',
+  },
+  broker_segment_flushes_total: {
+    kind: 'counter',
+    help: 'Appends for which a segment was forced to the disk by itself (flush.messages).',
   },
   broker_logs_left_to_load: {
     kind: 'gauge',
@@ -90,6 +103,7 @@ export interface BrokerGauges {
   requestBytes(): number;
   answerBytes(): number;
   logPendingBytes(): number;
+  flushes(): Readonly<FlushCounts>;
   partitions(): PartitionCounts;
   fetches(): FetchCounts;
   isController(): boolean;
@@ -104,6 +118,10 @@ export function declareBrokerMetrics(metrics: Metrics, gauges: BrokerGauges): vo
   meters.broker_request_bytes.readFrom(() => gauges.requestBytes());
   meters.broker_answer_bytes.readFrom(() => gauges.answerBytes());
   meters.broker_log_pending_bytes.readFrom(() => gauges.logPendingBytes());
+  const { flushes } = gauges;
+  meters.broker_flush_journal_writes_total.readFrom(() => flushes().journalWrites);
+  meters.broker_flush_journal_appends_total.readFrom(() => flushes().journaled);
+  meters.broker_segment_flushes_total.readFrom(() => flushes().direct);
   for (const progress of gauges.loading) {
     meters.broker_logs_left_to_load.of(progress.directory).readFrom(() => progress.logsLeft);
     meters.broker_segments_left_to_recover

@@ -27,6 +27,7 @@ import { ApiRegistry } from '../api/registry.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { ControlPlane } from '../controller/control-plane.ts';
 import { NO_CLEANER } from '../log/compaction/cleaner-stats.ts';
+import { sumOfFlushes } from '../log/flush/group-commit.ts';
 import { LoadProgress } from '../log/load-progress.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { recordedBrokerId } from '../log/meta-properties.ts';
@@ -189,6 +190,7 @@ export class BrokerServer {
       requestBytes: () => this.#requests.usedBytes,
       answerBytes: () => this.#answers.usedBytes,
       logPendingBytes: () => this.#logs.orNull?.pendingBytes ?? 0,
+      flushes: () => sumOfFlushes(this.#logs.orNull?.flushCounts ?? []),
       partitions: () => this.#data.orNull?.replicas.counts() ?? NO_PARTITIONS,
       fetches: () => this.#data.orNull?.replicas.fetchCounts() ?? NO_FETCHES,
       cleaner: () => this.#logs.orNull?.cleanerStats ?? NO_CLEANER,

@@ -61,6 +61,17 @@ export interface FlushCounts {
   direct: number;
 }
 
+/** Of several directories together. */
+export function sumOfFlushes(all: readonly Readonly<FlushCounts>[]): FlushCounts {
+  const sum = { journalWrites: 0, journaled: 0, direct: 0 };
+  for (const { journalWrites, journaled, direct } of all) {
+    sum.journalWrites += journalWrites;
+    sum.journaled += journaled;
+    sum.direct += direct;
+  }
+  return sum;
+}
+
 export class GroupCommit {
   readonly journal: FlushJournal;
   readonly counts: FlushCounts = { journalWrites: 0, journaled: 0, direct: 0 };
