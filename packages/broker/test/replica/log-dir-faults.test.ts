@@ -99,7 +99,14 @@ test('the process ends at any operation: all that was acknowledged is there', as
   const disk = new MemoryDisk();
   const run = await prepared(disk);
   const moments: { disk: MemoryDisk; acknowledgedCount: number; operation: string }[] = [];
+  /** Written and not forced to the medium yet. */
+  const unsynced = new Set<string>();
+  const unsyncedAtArrival: string[][] = [];
   disk.fail = (operation, path) => {
+    if (operation === 'write') unsynced.add(path);
+    if (operation === 'sync') unsynced.delete(path);
+    if (operation === 'rename' && path.endsWith('-future'))
+      unsyncedAtArrival.push([...unsynced].filter((file) => file.startsWith(path)));
     // Reads change nothing.
     if (operation !== 'read' && operation !== 'sync')
       moments.push({
@@ -114,6 +121,9 @@ test('the process ends at any operation: all that was acknowledged is there', as
   await run.broker.stop();
   disk.fail = null;
   expect(moments.length).toBeGreaterThan(50);
+  // From there on a start believes the copy, also after a loss of power.
+  expect(unsyncedAtArrival).toHaveLength(1);
+  expect(unsyncedAtArrival.flat().filter((file) => file.endsWith('.log'))).toEqual([]);
   let twice = 0;
   for (const moment of moments) {
     const folders = [...moment.disk.folders].filter((name) => name.endsWith(`/${TOPIC}-0`));
