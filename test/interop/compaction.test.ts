@@ -35,7 +35,7 @@ import {
   findApacheKafka,
   startApacheBroker,
 } from '../support/apache-kafka.ts';
-import { startCoordinator } from '../support/cluster.ts';
+import { startBroker, startCoordinator } from '../support/cluster.ts';
 import { eventually, Workspace } from '../support/workspace.ts';
 
 const TOPIC = 'compacted';
@@ -386,3 +386,57 @@ testWithApache(
   },
   180_000,
 );
+
+test("our broker compacts groups' offsets and a topic by itself, and a restart finds the newest of all", async () => {
+  const coordinator = await startCoordinator(workspace);
+  const settings = {
+    'offsets.topic.num.partitions': '1',
+    'offsets.topic.segment.bytes': '3000',
+    'log.cleaner.backoff.ms': '100',
+    'log.cleaner.min.cleanable.ratio': '0.01',
+  };
+  const broker = await startBroker(workspace, 2, coordinator.connect, settings);
+  const at = { topic: 'latest', partition: 0 };
+  const configs = { 'cleanup.policy': 'compact', 'segment.bytes': '3000' };
+  let kafka = new Kafka({ bootstrapServers: broker.address });
+  await kafka
+    .admin()
+    .createTopics([{ name: at.topic, partitions: 1, replicationFactor: 1, configs }]);
+  const producer = kafka.producer({ compression: 'lz4' });
+  const groups = ['one', 'two', 'three'];
+  const consumers = groups.map((groupId) => kafka.consumer({ groupId }));
+  for (let round = 1; round <= 60; round += 1) {
+    await Promise.all(
+      ['a', 'b', 'c'].map((key) =>
+        producer.send({ ...at, key, value: `${key} ${round} ${'x'.repeat(100)}` }),
+      ),
+    );
+    for (const consumer of consumers) await consumer.commit([{ ...at, offset: round }]);
+  }
+  for (const name of ['__consumer_offsets-0', 'latest-0'])
+    await broker.daemon.printed(new RegExp(`compacted a log.*${name}`));
+  await kafka.close();
+  await broker.daemon.stop();
+  const again = await broker.restart();
+  kafka = new Kafka({ bootstrapServers: again.address });
+  for (const groupId of groups) {
+    const [found] = await eventually('the group is loaded', async () => {
+      try {
+        return await kafka.admin().groupOffsets(groupId);
+      } catch {
+        return null;
+      }
+    });
+    expect(found).toMatchObject({ ...at, offset: 60 });
+  }
+  const consumer = kafka.consumer({ offsetReset: 'earliest' });
+  consumer.assign([at]);
+  const newest = new Map<string, string>();
+  while ((consumer.position(at) ?? -1) < 180) {
+    for (const { records } of await consumer.poll(200))
+      for (const { key, value } of records) newest.set(String(key), String(value).slice(0, 4));
+  }
+  expect([...newest].sort()).toEqual(['a', 'b', 'c'].map((key) => [key, `${key} 60`]));
+  await kafka.close();
+  await again.daemon.stop();
+});
