@@ -11,6 +11,7 @@ import { nodeEnvironment } from '@odradek/runtime';
 import { type CleanerSettings, LogCleaner } from '../../../src/log/compaction/log-cleaner.ts';
 import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
+import { renewChecksum } from '../batch-tools.ts';
 import { MemoryDisk } from '../memory-disk.ts';
 import {
   append,
@@ -276,3 +277,52 @@ test('with compact,delete the cleaner also removes what is too old', async () =>
   expect(log.logStartOffset).toBe(log.logEndOffset);
   await manager.close();
 });
+
+test('a follower takes what compaction has left, gaps and empty batches and all', async () => {
+  const disk = new MemoryDisk();
+  const environment = timedEnvironment(disk);
+  const manager = await openManager('/logs', { environment, config: COMPACT });
+  const log = await manager.getOrCreate('t', 0, null);
+  for (let index = 0; index < 30; index += 1) {
+    // Each producer's last batch stays, without its records, when another has written its keys since.
+    const batch = batchOf({ key: `k${index % 3}`, count: 4, producerId: BigInt(index % 5) });
+    await append(log, setSequence(batch, Math.floor(index / 5) * 4));
+  }
+  for (let index = 0; index < 40; index += 1)
+    await append(log, batchOf({ key: `k${index % 3}`, count: 4 }));
+  log.updateHighWatermark(log.logEndOffset);
+  expect(await cleanerOf(manager, environment).cleanOnce()).toBe(true);
+  const bytes = await readAll(log);
+  const batches = [...decodeRecordSet(bytes)];
+  expect(batches.some(({ records }) => records.length === 0)).toBe(true);
+  expect(
+    batches.some((batch, at) => batch.baseOffset > (batches[at - 1]?.lastOffset ?? -1) + 1),
+  ).toBe(true);
+  const follower = await manager.getOrCreate('copy', 0, null);
+  let at = 0;
+  for (const { sizeBytes } of batches) {
+    follower.appendAsFollower(Buffer.from(bytes.subarray(at, at + sizeBytes)));
+    at += sizeBytes;
+  }
+  await written(follower);
+  expect(await readAll(follower)).toEqual(bytes);
+  expect(follower.logEndOffset).toBe(log.logEndOffset);
+  expect(
+    [...follower.activeProducers()].map(({ producerId, batches: [...known] }) => [
+      producerId,
+      known.at(-1)?.lastSequence,
+    ]),
+  ).toEqual(
+    [...log.activeProducers()].map(({ producerId, batches: [...known] }) => [
+      producerId,
+      known.at(-1)?.lastSequence,
+    ]),
+  );
+  await manager.close();
+});
+
+function setSequence(batch: Buffer, baseSequence: number): Buffer {
+  batch.writeInt32BE(baseSequence, 53);
+  renewChecksum(batch);
+  return batch;
+}
