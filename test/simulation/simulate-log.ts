@@ -5,9 +5,14 @@
  *   npm run simulate:log -- --seed 17 [--trace]
  *   npm run simulate:log -- --everywhere 17 [--operations 30]    one life, ended at every change of the medium
  *
- * Exits with 1 when a seed fails.
+ *   npm run simulate:log -- --mutant hole        with a planted bug, which must be found
+ *
+ * Exits with 1 when a seed fails; with a planted bug, when none does.
  */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { logMutants } from './log/mutants.ts';
 import { cutShort, drawLogPlan } from './log/plan.ts';
 import { runLogPlan } from './log/run.ts';
 
@@ -21,6 +26,7 @@ const { values: options } = parseArgs({
     operations: { type: 'string', default: '30' },
     seconds: { type: 'string', default: '3600' },
     failures: { type: 'string', default: '3' },
+    mutant: { type: 'string' },
   },
 });
 
@@ -79,6 +85,38 @@ async function everywhere(seed: string): Promise<void> {
   }
 }
 
+/** The bug is planted while the sources are loaded, so that takes a process of its own. */
+function withMutant(name: string): never {
+  const mutant = logMutants.find((known) => known.name === name);
+  if (mutant === undefined) {
+    console.error(`--mutant: one of ${logMutants.map((known) => known.name).join(', ')}`);
+    process.exit(1);
+  }
+  const { bug, firstSeed, seedsMax, ...change } = mutant;
+  const mutate = new URL('./mutate.mjs', import.meta.url).href;
+  const { stdout } = spawnSync(
+    process.execPath,
+    [
+      ...process.execArgv,
+      ...['--import', mutate, fileURLToPath(import.meta.url)],
+      ...['--from', String(firstSeed), '--seeds', String(seedsMax), '--failures', '1'],
+    ],
+    {
+      env: { ...process.env, ODRADEK_MUTANT: JSON.stringify({ changes: [change] }) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+    },
+  );
+  const found = /SEED (\d+) FAILS: (.*)/.exec(stdout);
+  console.log(
+    found === null
+      ? `${name} (${bug}) was NOT caught\n${stdout}`
+      : `${name} (${bug}) was caught with seed ${found[1]}: ${found[2]}`,
+  );
+  process.exit(found === null ? 1 : 0);
+}
+
+if (options.mutant !== undefined) withMutant(options.mutant);
 if (options.seed !== undefined) await one(options.seed);
 else if (options.everywhere !== undefined) await everywhere(options.everywhere);
 else await many();

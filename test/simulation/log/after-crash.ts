@@ -125,6 +125,7 @@ function adopt(model: LogModel, log: PartitionLog, batches: readonly ModelBatch[
   model.isReloaded = true;
   model.nextOffset = log.nextOffset;
   model.acknowledged = log.logEndOffset;
+  model.openedAt = log.logEndOffset;
   model.synced = Math.min(model.synced, log.logEndOffset);
   model.startOffset = log.logStartOffset;
 }

@@ -59,6 +59,8 @@ export class LogModel {
   /** Everything below was promised to outlive a loss of power. */
   synced = 0;
   startOffset = 0;
+  /** Where it ended when it was opened last. */
+  openedAt = 0;
   /** The highest start that the log ever had on this way. */
   raisedStart = 0;
   /** A cut that has not returned: what was there before it. */

@@ -91,7 +91,8 @@ export function notePromises(
   const isEmpty = (model.branch.at(-1)?.lastOffset ?? -1) < log.logStartOffset;
   if (!isEmpty) {
     model.synced = Math.max(model.synced, promised(log.recoveryPoint));
-    if (config.flushIntervalMessages === 1)
+    // What a kill left in the system's memory was not acknowledged; what comes behind it rests on it.
+    if (config.flushIntervalMessages === 1 && log.logEndOffset > model.openedAt)
       model.synced = Math.max(model.synced, promised(log.logEndOffset));
   }
   model.startOffset = log.logStartOffset;

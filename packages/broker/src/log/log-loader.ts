@@ -322,11 +322,12 @@ class Loader {
     snapshots: ProducerSnapshots,
   ): Promise<ProducerStates> {
     const offset = end ?? sound.at(-1)?.nextOffset ?? 0;
+    const hasNone = snapshots.offsets.length === 0;
     const latest = await snapshots.latestUpTo(offset);
     // Snapshots past the end were taken of batches that may be about to be cut.
     await snapshots.removeWhere((at) => at > offset);
     // A cleanly stopped log without any snapshot was written before there were producers to note.
-    if (latest === null && this.#options.cleanShutdown) return new ProducerStates();
+    if (hasNone && this.#options.cleanShutdown) return new ProducerStates();
     return this.#replayed(latest, sound, offset);
   }
 
