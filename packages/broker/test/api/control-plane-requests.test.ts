@@ -485,7 +485,8 @@ describe('DescribeConfigs', () => {
           { name: 'log.flush.interval.messages', value: '9223372036854775807', source: 5 },
         ],
         configType: 5,
-        documentation: 'Records after which the log is forced to the disk.',
+        documentation:
+          'Records after which the log is forced to the disk before the last one is acknowledged; with 1, partitions share one sync.',
       },
     ]);
   });
