@@ -4,11 +4,13 @@
 import { BufferPool, type Environment } from '@odradek/runtime';
 import { AppendBudget } from './append-budget.ts';
 import { AtMost } from './at-most.ts';
+import { forBriefUses } from './brief-uses.ts';
 import { IndexCache } from './index-cache.ts';
 import { OpenFiles } from './open-files.ts';
 import { TailCache } from './tail-cache.ts';
 
 export interface LogResources {
+  /** Its disk is for files that are opened for a moment. */
   readonly environment: Environment;
   readonly files: OpenFiles;
   readonly indexes: IndexCache;
@@ -58,7 +60,7 @@ export function logResources(environment: Environment, limits: LogLimits = {}): 
   const buffers = limits.buffers ?? new BufferPool();
   const slowOperations = new AtMost(SLOW_OPERATIONS_MAX);
   return {
-    environment,
+    environment: { ...environment, disk: forBriefUses(environment.disk) },
     files,
     indexes: new IndexCache(files, limits.indexCacheBytes),
     buffers,

@@ -11,7 +11,7 @@ const LIMIT_UNKNOWN = 1_024;
 /** Below this a broker serves a few clients and is at its end. */
 const LIMIT_LOW = 1_024;
 /** Kept free of logs whatever the settings say. */
-const OTHERS_MIN = 64;
+const OTHERS_MIN = 128;
 /** Logs need this many at least: those that are recovered at once hold two each. */
 const LOG_FILES_MIN = 64;
 

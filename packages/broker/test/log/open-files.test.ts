@@ -167,7 +167,7 @@ describe('how many may be the logs’', () => {
   test('more than the process may have are refused in words', () => {
     const asked = (): number => openLogFilesMax(4_090, 4_096, silentLog);
     expect(asked).toThrow(ConfigError);
-    expect(asked).toThrow(/odradek\.log\.open\.files\.max=4090.*4096.*ulimit -n 8180.*4032/);
+    expect(asked).toThrow(/odradek\.log\.open\.files\.max=4090.*4096.*ulimit -n 8180.*3968/);
   });
 
   test('few are warned of', () => {
