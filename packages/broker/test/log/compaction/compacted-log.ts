@@ -150,6 +150,11 @@ export class CompactedLog {
     await this.#settled();
   }
 
+  /** Producers that are in a transaction. */
+  get open(): number[] {
+    return [...this.#producers.keys()].filter((producer) => this.isOpen(producer));
+  }
+
   /** Whether a producer must go on in its transaction. */
   isOpen(producer: number): boolean {
     return (this.#producers.get(producer)?.open.length ?? 0) > 0;
@@ -274,6 +279,12 @@ export class CompactedLog {
         problems.push(`${offset} was superseded by ${superseded.offset}`);
       }
     }
+    // Else the next transaction of that producer would be taken for aborted as well.
+    const markers = await this.#markers();
+    for (const { lastOffset } of await this.log.abortedTransactions(0, this.log.logEndOffset)) {
+      if (!markers.has(lastOffset))
+        problems.push(`the marker at ${lastOffset} is told of and gone`);
+    }
     const committed = new Set(await this.readCommitted());
     const stable = this.log.lastStableOffset;
     for (const record of this.records) {
@@ -300,6 +311,11 @@ export class CompactedLog {
       known.set(producerId, `${epoch} ${last.lastSequence} ${last.lastOffset}`);
     }
     return known;
+  }
+
+  async #markers(): Promise<Set<number>> {
+    const batches = [...decodeRecordSet(await readAll(this.log))];
+    return new Set(batches.filter(({ control }) => control).map(({ baseOffset }) => baseOffset));
   }
 
   #producerOf(index: number): Producer {
