@@ -6,6 +6,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { zstdReady } from '@odradek/protocol';
 import type { LogConfig } from '../../../src/log/log-config.ts';
+import { encodeAborted } from '../../../src/log/transaction-index.ts';
 import type { MemoryDisk } from '../memory-disk.ts';
 import { timedEnvironment } from '../support.ts';
 import { CompactedLog, DIRECTORY, TOPIC } from './compacted-log.ts';
@@ -108,3 +109,34 @@ test('a crash at any moment of a compaction loses nothing and brings nothing bac
   expect(states.length).toBeGreaterThan(200);
   for (const { what, left } of states) await checkStart(log, left, what);
 }, 120_000);
+
+test('of the segments that a swap replaces nothing is left, neither logs nor indexes without a log', async () => {
+  const disk = new PowerDisk();
+  const log = await filled(disk);
+  const bases = log.log.compaction.segments.map(({ baseOffset }) => baseOffset);
+  const [, second = 0, third = 0] = bases;
+  const left = disk.copy();
+  const path = (base: number, suffix: string): string =>
+    `${DIRECTORY}/${TOPIC}-0/${String(base).padStart(20, '0')}${suffix}`;
+  // The first two segments became one, whose transaction index has no entry; of the old ones only the logs are gone.
+  const joined = [0, second].map((base) => left.content(path(base, '.log')));
+  left.put(path(0, '.log.swap'), Buffer.concat(joined));
+  const stale = { producerId: 999n, firstOffset: 0, lastOffset: 1, lastStableOffset: 2 };
+  for (const base of [0, second]) {
+    left.files.delete(path(base, '.log'));
+    left.put(path(base, '.txnindex'), encodeAborted([stale]));
+  }
+  const restarted = await CompactedLog.crashed(log, timedEnvironment(left), left, CONFIG);
+  expect(restarted.log.compaction.segments.map(({ baseOffset }) => baseOffset)).toEqual([
+    0,
+    ...bases.slice(2),
+  ]);
+  const told = await restarted.log.abortedTransactions(0, restarted.log.logEndOffset);
+  expect(told.map(({ producerId }) => producerId)).not.toContain(999n);
+  for (const suffix of ['.index', '.timeindex', '.txnindex'])
+    expect(left.files.has(path(second, suffix))).toBe(false);
+  const before = await log.read();
+  expect(await restarted.read()).toEqual(before);
+  expect(third).toBeGreaterThan(second);
+  await restarted.close();
+});
