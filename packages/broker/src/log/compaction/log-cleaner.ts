@@ -182,7 +182,7 @@ export class LogCleaner {
     const { environment, settings } = this.#options;
     const { clock, random, workers } = environment;
     const { threads, dedupeBufferBytes, loadFactor, ioBufferBytes, bytesPerSecond } = settings();
-    const signal = compaction.lease.take();
+    const signal = this.#stopping.signal.aborted ? null : compaction.lease.take();
     if (signal === null) return false;
     const share = Math.max(1, threads);
     const beganAt = clock.now();

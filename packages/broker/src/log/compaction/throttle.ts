@@ -15,7 +15,7 @@ export class Throttle {
   /** @param bytesPerSecond infinite or absurdly large for no limit */
   constructor(time: { readonly clock: Clock; readonly timers: Timers }, bytesPerSecond: number) {
     this.#time = time;
-    this.#bytesPerSecond = bytesPerSecond;
+    this.#bytesPerSecond = Math.max(1, bytesPerSecond);
     this.#beganAt = time.clock.now();
   }
 
