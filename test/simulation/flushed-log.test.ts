@@ -12,9 +12,9 @@ const FIRST_SEED = Number(process.env.ODRADEK_FLUSH_FIRST_SEED ?? 1);
 const SEEDS = process.env.ODRADEK_FLUSH_SEEDS;
 
 test.each([
-  { partitions: 1, flushMessages: 1, toggles: false, seeds: 10 },
-  { partitions: 2, flushMessages: 1, toggles: false, seeds: 16 },
-  { partitions: 7, flushMessages: 1, toggles: false, seeds: 10 },
+  { partitions: 1, flushMessages: 1, toggles: false, seeds: 6 },
+  { partitions: 2, flushMessages: 1, toggles: false, seeds: 10 },
+  { partitions: 7, flushMessages: 1, toggles: false, seeds: 18 },
   { partitions: 3, flushMessages: 1, toggles: true, seeds: 10 },
   { partitions: 3, flushMessages: 4, toggles: false, seeds: 10 },
 ])('$partitions partitions, flushed after $flushMessages, switched: $toggles', async (kind) => {

@@ -7,6 +7,7 @@
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { BufferPool } from '@odradek/runtime';
+import { findGroups } from '../../src/log/flush/journal-format.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../src/log/partition-log.ts';
 import { MemoryDisk } from './memory-disk.ts';
@@ -205,4 +206,21 @@ describe('a disk that is', () => {
     expect(manager.onlineDirectories).toEqual([]);
     await expect(logs[0]?.truncateTo(1)).rejects.toThrow('KAFKA_STORAGE_ERROR');
   });
+});
+
+test('a journal that was removed in part says that nothing in it matters', async () => {
+  const { disk, environment, logs } = await warmedUp(3);
+  for (let turn = 0; turn < 12; turn++) {
+    await appendToAll(logs, 300);
+    await environment.settle();
+  }
+  expect(journalsOf(disk).length).toBe(2);
+  const left = disk.copy();
+  left.fail = (operation, file) => (operation === 'remove' && isJournal(file) ? 'EIO' : null);
+  await expect(directoryOf(0, 1, left)).rejects.toThrow();
+  for (const file of journalsOf(left)) {
+    const groups = findGroups(left.content(file));
+    const newest = Math.max(...groups.map(({ number }) => number));
+    expect(groups[0]).toMatchObject({ number: newest, oldestLive: newest, frames: [] });
+  }
 });
