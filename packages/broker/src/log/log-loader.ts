@@ -270,7 +270,10 @@ class Loader {
     const segments: Segment[] = [];
     if (progress) progress.segmentsLeft += bases.length;
     for (const [index, base] of bases.entries()) {
-      const { segment, cutBytes } = await this.#recoverOne(base, state, bases[index + 1]);
+      const { restore } = this.#options;
+      const offsetLimit = bases[index + 1] ?? Number.POSITIVE_INFINITY;
+      const tail = restore ? { restore, offsetLimit } : null;
+      const { segment, cutBytes } = await this.#recoverOne(base, state, tail);
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -303,15 +306,14 @@ class Loader {
     return segments;
   }
 
-  /** @param nextBase where the segment behind it begins */
+  /** @param tail what it may lack; a segment that is believed lacks nothing */
   async #recoverOne(
     base: number,
     state: DerivedState,
-    nextBase = Number.POSITIVE_INFINITY,
+    tail: SegmentTail | null,
   ): Promise<RecoveredSegment> {
     await this.#remove(segmentFileName(base, SUFFIX.transactionIndex));
-    const { config, restore } = this.#options;
-    const tail: SegmentTail | null = restore ? { restore, offsetLimit: nextBase } : null;
+    const { config } = this.#options;
     return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, tail);
   }
 
@@ -366,7 +368,7 @@ class Loader {
     environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
     // Its transaction index depends on what was open when it began.
     const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
-    const { segment } = await this.#recoverOne(base, { producers, epochs });
+    const { segment } = await this.#recoverOne(base, { producers, epochs }, null);
     // The next start will believe it as well, so it must be as lasting as the others.
     await this.#sync(segment);
     return segment;
