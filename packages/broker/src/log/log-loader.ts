@@ -32,7 +32,6 @@ import {
   type RecoveredSegment,
   recoverSegment,
   replayProducers,
-  type SegmentTail,
 } from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
@@ -270,10 +269,10 @@ class Loader {
     const segments: Segment[] = [];
     if (progress) progress.segmentsLeft += bases.length;
     for (const [index, base] of bases.entries()) {
-      const { restore } = this.#options;
-      const offsetLimit = bases[index + 1] ?? Number.POSITIVE_INFINITY;
-      const tail = restore ? { restore, offsetLimit } : null;
-      const { segment, cutBytes } = await this.#recoverOne(base, state, tail);
+      // One that has another behind it was forced to the medium before; a compaction may have cut it short.
+      const isLast = index === bases.length - 1;
+      const restore = isLast ? (this.#options.restore ?? null) : null;
+      const { segment, cutBytes } = await this.#recoverOne(base, state, restore);
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -306,15 +305,15 @@ class Loader {
     return segments;
   }
 
-  /** @param tail what it may lack; a segment that is believed lacks nothing */
+  /** @param restore gives it back what it lacks */
   async #recoverOne(
     base: number,
     state: DerivedState,
-    tail: SegmentTail | null,
+    restore: RestoreTail | null,
   ): Promise<RecoveredSegment> {
     await this.#remove(segmentFileName(base, SUFFIX.transactionIndex));
     const { config } = this.#options;
-    return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, tail);
+    return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, restore);
   }
 
   /** Producer state at the end of `sound` segments; `end` is the base of the first one to recover. */

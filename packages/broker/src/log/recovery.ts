@@ -28,20 +28,13 @@ export interface DerivedState {
   readonly epochs: LeaderEpochs;
 }
 
-/** What may be appended to a segment while it is recovered. */
-export interface SegmentTail {
-  readonly restore: RestoreTail;
-  /** Base of the segment behind it. */
-  readonly offsetLimit: number;
-}
-
 /** Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more. */
 export async function recoverSegment(
   resources: LogResources,
   options: SegmentOptions,
   config: LogConfig,
   state: DerivedState,
-  tail: SegmentTail | null = null,
+  restore: RestoreTail | null = null,
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
@@ -70,11 +63,10 @@ export async function recoverSegment(
       visit,
     );
     if (end < foundBytes) await file.truncate(end);
-    if (tail === null) return end;
+    if (restore === null) return end;
     const { nextOffset } = segment;
     const { epochs } = state;
-    const { offsetLimit } = tail;
-    const to = end + (await tail.restore({ file, position: end, nextOffset, offsetLimit, epochs }));
+    const to = end + (await restore({ file, position: end, nextOffset, epochs }));
     await scanBatches(file, { from: end, to, verify: true, between: saveAborted }, visit);
     return end;
   });

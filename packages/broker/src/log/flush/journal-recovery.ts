@@ -31,13 +31,11 @@ interface LeftGroup {
   readonly group: FoundGroup;
 }
 
-/** Where a segment ends and what may follow. */
+/** Where the last segment of a log ends. */
 export interface SegmentEnd {
   readonly file: DiskFile;
   readonly position: number;
   readonly nextOffset: number;
-  /** Base of the segment behind this one. */
-  readonly offsetLimit: number;
   readonly epochs: LeaderEpochs;
 }
 
@@ -226,7 +224,7 @@ function newestFrames(groups: readonly LeftGroup[]): Map<string, LeftFrame[]> {
 function missingBatches(
   batches: Buffer,
   nextOffset: number,
-  { offsetLimit, epochs }: SegmentEnd,
+  { epochs }: SegmentEnd,
 ): { readonly bytes: Buffer; readonly nextOffset: number } {
   let from: number | null = null;
   let at = 0;
@@ -237,7 +235,7 @@ function missingBatches(
     if (baseOffset(batches, at) >= end) {
       const isStale =
         facts.leaderEpoch >= 0 && facts.leaderEpoch < epochs.epochOf(facts.firstOffset);
-      if (facts.lastOffset >= offsetLimit || isStale) break;
+      if (isStale) break;
       from ??= at;
       end = facts.lastOffset + 1;
     } else if (factsOf(batches, at).lastOffset >= end) break; // Across the end: not of this log.

@@ -104,7 +104,8 @@ export class LogFlush implements JournaledLog {
    * outlive its batches, or the log would have a hole.
    */
   async seal(segment: Segment): Promise<void> {
-    if (this.#state.config.flushIntervalMessages >= Number.MAX_SAFE_INTEGER) return;
+    const isFlushed = this.#state.config.flushIntervalMessages < Number.MAX_SAFE_INTEGER;
+    if (!isFlushed && !this.#isInJournal) return; // It was once, when there are frames of it.
     await this.#resources.files.use(segment.logPath, (file) => file.sync());
   }
 
@@ -142,6 +143,10 @@ export class LogFlush implements JournaledLog {
   async end(): Promise<void> {
     await this.#leaveJournal();
     this.#hasEnded = true;
+  }
+
+  get #isInJournal(): boolean {
+    return this.#groups.journal.holds(`${this.#topic}-${this.#partition}`);
   }
 
   #commit(segment: Segment, buffers: readonly Buffer[], endOffset: number): Promise<void> {
@@ -193,7 +198,7 @@ export class LogFlush implements JournaledLog {
 
   /** What the journal has of this log goes to the medium in its segments, and is void from then on. */
   async #leaveJournal(): Promise<void> {
-    if (!this.#groups.journal.holds(`${this.#topic}-${this.#partition}`)) return;
+    if (!this.#isInJournal) return;
     await this.#syncSegments(Number.POSITIVE_INFINITY);
     this.#incarnation = this.#groups.journal.nextIncarnation();
     const { logEndOffset } = this.#state;
