@@ -449,6 +449,7 @@ export class PartitionLog {
 
   /** Brings everything that is written to the medium, beside the writes that follow. */
   #flushInBackground(): void {
+    this.#flush.noteFlush();
     const { logEndOffset } = this.#state;
     this.#condition.inBackground(() => syncBelow(this.#parts, logEndOffset));
   }
