@@ -27,6 +27,8 @@ export async function judgeOpened(
   );
   if (begunAnew && (cutFrom !== null || lostPower)) model.hasUnknownPast = true;
   if (lostPower && start > synced) model.hasUnknownPast = true;
+  // Where a gap is at the end, the log may end below its start, and then begins anew.
+  if (hasGaps && batches.length === 0) model.hasUnknownPast = true;
   adopt(model, log, batches);
   log.updateHighWatermark(end);
   const circumstances: Circumstances = { afterRestart: true, timesMayBeWrong: false };

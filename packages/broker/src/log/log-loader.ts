@@ -32,6 +32,7 @@ import {
   type RecoveredSegment,
   recoverSegment,
   replayProducers,
+  type SegmentTail,
 } from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
@@ -233,7 +234,7 @@ class Loader {
       const next = bases[index + 1] ?? null;
       segments.push(
         (await this.#believe(base, next)) ??
-          (await this.#rebuild(base, segments, snapshots, epochs)),
+          (await this.#rebuild(base, next, segments, snapshots, epochs)),
       );
     }
     const unsafe = bases.slice(firstUnsafe);
@@ -271,8 +272,11 @@ class Loader {
     for (const [index, base] of bases.entries()) {
       // One that has another behind it was forced to the medium before; a compaction may have cut it short.
       const isLast = index === bases.length - 1;
-      const restore = isLast ? (this.#options.restore ?? null) : null;
-      const { segment, cutBytes } = await this.#recoverOne(base, state, restore);
+      const tail = {
+        restore: isLast ? (this.#options.restore ?? null) : null,
+        offsetLimit: bases[index + 1] ?? Number.POSITIVE_INFINITY,
+      };
+      const { segment, cutBytes } = await this.#recoverOne(base, state, tail);
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -309,11 +313,11 @@ class Loader {
   async #recoverOne(
     base: number,
     state: DerivedState,
-    restore: RestoreTail | null,
+    tail: SegmentTail,
   ): Promise<RecoveredSegment> {
     await this.#remove(segmentFileName(base, SUFFIX.transactionIndex));
     const { config } = this.#options;
-    return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, restore);
+    return recoverSegment(this.#resources, this.#segmentOptions(base), config, state, tail);
   }
 
   /** Producer state at the end of `sound` segments; `end` is the base of the first one to recover. */
@@ -358,6 +362,7 @@ class Loader {
   /** Builds the indexes of a segment anew that is sound otherwise. */
   async #rebuild(
     base: number,
+    nextBase: number | null,
     before: readonly Segment[],
     snapshots: ProducerSnapshots,
     epochs: LeaderEpochs,
@@ -367,7 +372,8 @@ class Loader {
     environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
     // Its transaction index depends on what was open when it began.
     const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
-    const { segment } = await this.#recoverOne(base, { producers, epochs }, null);
+    const tail = { restore: null, offsetLimit: nextBase ?? Number.POSITIVE_INFINITY };
+    const { segment } = await this.#recoverOne(base, { producers, epochs }, tail);
     // The next start will believe it as well, so it must be as lasting as the others.
     await this.#sync(segment);
     return segment;

@@ -28,13 +28,24 @@ export interface DerivedState {
   readonly epochs: LeaderEpochs;
 }
 
+/** How a segment may end that is recovered. */
+export interface SegmentTail {
+  /** What may be appended; null for nothing. */
+  readonly restore: RestoreTail | null;
+  /**
+   * Base of the segment behind it. What stands at these offsets in this one is of a way that the log
+   * left: it was cut, and came back with the length of the file.
+   */
+  readonly offsetLimit: number;
+}
+
 /** Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more. */
 export async function recoverSegment(
   resources: LogResources,
   options: SegmentOptions,
   config: LogConfig,
   state: DerivedState,
-  restore: RestoreTail | null = null,
+  { restore, offsetLimit }: SegmentTail,
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
@@ -49,7 +60,7 @@ export async function recoverSegment(
     foundBytes = await file.sizeBytes();
     const visit: VisitBatch = (facts, buffer, at) => {
       if (facts.firstOffset < segment.nextOffset) return false;
-      if (!segment.covers(facts.lastOffset)) return false;
+      if (!segment.covers(facts.lastOffset) || facts.lastOffset >= offsetLimit) return false;
       segment.append(facts, config.indexIntervalBytes);
       noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
       const batch = producerBatchOf(buffer, at);
