@@ -77,6 +77,8 @@ export function decodeAborted(bytes: Buffer, at: number): AbortedTransaction {
 /** One segment's index: its file, and what is known of the entries. */
 export class TransactionIndex {
   readonly path: string;
+  /** Entries were written since the file was last forced to the medium: nobody could tell that they are missing. */
+  isLoose = false;
   #count: number;
   #lastOffset: number;
 
@@ -101,6 +103,7 @@ export class TransactionIndex {
     if (last === undefined) return;
     const position = this.#count * TRANSACTION_ENTRY_BYTES;
     const bytes = encodeAborted(transactions);
+    this.isLoose = true;
     await files.use(this.path, (file) => file.write([bytes], position));
     this.#count += transactions.length;
     this.#lastOffset = last.lastOffset;

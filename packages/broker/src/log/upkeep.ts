@@ -51,8 +51,10 @@ export async function syncBelow({ resources, state }: LogParts, offset: number):
     if (segment.baseOffset >= offset) continue;
     const isSynced = segment.nextOffset <= state.recoveryPoint;
     // A roll ends the time index of a segment that may have been flushed up to its end before.
-    if (isSynced && !segment.hasLooseIndexes) continue;
+    const { transactionIndex } = segment;
+    if (isSynced && !segment.hasLooseIndexes && !transactionIndex?.isLoose) continue;
     segment.hasLooseIndexes = false;
+    if (transactionIndex !== null) transactionIndex.isLoose = false;
     try {
       for (const path of [segment.logPath, ...segment.indexPaths]) {
         await syncFile(resources, path);

@@ -96,6 +96,8 @@ export class LogFlush implements JournaledLog {
     if (this.#settled <= recoveryPoint || this.#segment === null) return;
     // Indexes of older segments are believed below the recovery point; `syncBelow` forces them.
     if (recoveryPoint < this.#segment.baseOffset) return;
+    // What was aborted is nowhere else once the segment is believed; a flush takes it along.
+    if (this.#segment.transactionIndex?.isLoose) return;
     this.#state.recoveryPoint = Math.max(recoveryPoint, Math.min(this.#settled, logEndOffset));
   }
 
