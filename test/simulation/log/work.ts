@@ -251,8 +251,11 @@ function append(worker: Worker, model: LogModel, log: PartitionLog, partition: n
   const handed = Buffer.from(records);
   // The leader gives the offset; clients begin at 0.
   if (asLeader && count === 1) setBaseOffset(handed, 0, 0);
-  if (asLeader) log.appendAsLeader(handed, { leaderEpoch: epoch, origin });
-  else log.appendAsFollower(handed);
+  const { duplicate } = asLeader
+    ? log.appendAsLeader(handed, { leaderEpoch: epoch, origin })
+    : log.appendAsFollower(handed);
+  // Of a producer whose past the model does not know.
+  if (duplicate && model.hasUnknownPast) return;
   handed.fill(0xdd);
   let at = 0;
   for (const [index, batch] of made.entries()) {

@@ -390,7 +390,7 @@ export class PartitionLog {
     const active = this.#state.segments.active;
     await this.#queue.task(() => writeIndexes(this.#resources, active));
     this.#condition.requireReadable();
-    await this.#condition.guarded(() => syncBelow(this.#parts, nextOffset));
+    await this.#condition.guarded(() => this.#syncBelow(nextOffset));
   }
 
   /** Flushes if flush.ms has passed since the last time. */
@@ -451,7 +451,13 @@ export class PartitionLog {
   #flushInBackground(): void {
     this.#flush.noteFlush();
     const { logEndOffset } = this.#state;
-    this.#condition.inBackground(() => syncBelow(this.#parts, logEndOffset));
+    this.#condition.inBackground(() => this.#syncBelow(logEndOffset));
+  }
+
+  /** Epochs first: those of segments below the recovery point are found in their file alone. */
+  async #syncBelow(offset: number): Promise<void> {
+    await this.#epochFile.save();
+    await syncBelow(this.#parts, offset);
   }
 
   #written(appends: readonly QueuedAppend[]): void {
