@@ -46,6 +46,8 @@ export interface LoadOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 when it has no entry. */
   readonly logStartOffset: number;
+  /** Below it the log was compacted once, whatever its policy is now; null when it never was. */
+  readonly cleanedUpTo?: number | null;
   /** Gives segments back what the flush journal has of them; null when it has nothing. */
   readonly restore?: RestoreTail | null;
   /** For logs that are found at a start, of which there may be many. */
@@ -284,10 +286,7 @@ class Loader {
       }
       const behind = bases.slice(index + 1);
       const [next] = behind;
-      const isShort =
-        next !== undefined &&
-        segment.nextOffset < next &&
-        !this.#options.config.cleanupPolicy.includes('compact');
+      const isShort = next !== undefined && segment.nextOffset < next && !this.#mayHaveGapsAt(base);
       // What was cut behind the last batch, such as the zeros of a preallocated file, was none of the log's.
       const isWhole = segment.nextOffset === next;
       if ((cutBytes > 0 && !isWhole) || isShort) {
@@ -307,6 +306,12 @@ class Loader {
         await state.snapshots.write(next, ProducerSnapshots.encode(state.producers));
     }
     return segments;
+  }
+
+  /** Tells whether compaction may have left nothing at the end of the segment. */
+  #mayHaveGapsAt(base: number): boolean {
+    const { config, cleanedUpTo } = this.#options;
+    return config.cleanupPolicy.includes('compact') || base < (cleanedUpTo ?? 0);
   }
 
   /** @param restore gives it back what it lacks */

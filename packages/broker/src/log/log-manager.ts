@@ -356,6 +356,7 @@ export class LogManager {
       cleanShutdown: directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoints.get(key) ?? 0,
       logStartOffset: directory.logStarts.get(key) ?? 0,
+      cleanedUpTo: directory.cleanerOffsets.get(key) ?? null,
       restore: directory.leftJournal?.restorerOf(topic, partition) ?? null,
       start,
     });

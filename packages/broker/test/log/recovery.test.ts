@@ -174,6 +174,31 @@ describe('a log of several segments', () => {
     expect(disk.names(FOLDER).filter((name) => name.endsWith('.log'))).toHaveLength(1);
   });
 
+  test.each([
+    { name: 'ends the log', cleanedUpTo: null },
+    {
+      name: 'is what a compaction left, though the topic is compacted no more',
+      cleanedUpTo: 1_000,
+    },
+  ])('a gap between two segments $name', async ({ cleanedUpTo }) => {
+    const { disk, batches } = await killedLog(300);
+    let end = 0;
+    const inFirst = batches.filter(({ bytes }) => {
+      end += bytes.length;
+      return end <= disk.content(SEGMENT_0).length;
+    });
+    const lost = inFirst.pop();
+    expect(inFirst.length).toBeGreaterThan(0);
+    const kept = disk.content(SEGMENT_0).length - (lost?.bytes.length ?? 0);
+    disk.put(SEGMENT_0, disk.content(SEGMENT_0).subarray(0, kept));
+    disk.put('/data/recovery-point-offset-checkpoint', '0\n0\n');
+    if (cleanedUpTo !== null)
+      disk.put('/data/cleaner-offset-checkpoint', `0\n1\nt 0 ${cleanedUpTo}\n`);
+    const log = (await open(disk, { segmentBytes: 300 })).get('t', 0);
+    if (cleanedUpTo === null) await expectPrefix(log!, inFirst);
+    else expect(log?.logEndOffset).toBe(batches.at(-1)?.nextOffset);
+  });
+
   test('segments below the recovery point are believed, not read', async () => {
     const { disk, batches } = await killedLog(300);
     const bases = disk
