@@ -21,6 +21,7 @@ test('nothing set: Kafka defaults', () => {
     ...defaultLogConfig,
     messageTimestampBeforeMaxMs: unlimited,
     messageTimestampAfterMaxMs: unlimited,
+    maxCompactionLagMs: unlimited,
     flushIntervalMessages: unlimited,
     flushIntervalMs: unlimited,
   });
