@@ -14,6 +14,7 @@ import { judgeOpened } from './after-crash.ts';
 import { Breach } from './judge.ts';
 import { LogModel } from './log-model.ts';
 import type { Ending, LifePlan, LogPlan } from './plan.ts';
+import { judgeRotten, turnBit } from './rot.ts';
 import { notePromises, pause, performOne } from './work.ts';
 
 const TOPIC = 'log';
@@ -59,6 +60,7 @@ class Run {
   readonly #plan: LogPlan;
   readonly #host: SimulatedHost;
   readonly #epochs: number[];
+  #isRotten = false;
   /** Those of the life that is going on, by partition, once they were judged. */
   #logs: PartitionLog[] = [];
 
@@ -78,6 +80,7 @@ class Run {
     const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null };
     let before: Ending | null = null;
     for (const [index, life] of [...this.#plan.lives, last, look].entries()) {
+      if (before === 'rot') return this.#lookAtRot(index);
       const failure = await this.#liveOnce(life, index);
       if (failure === null) {
         before = life.ending;
@@ -123,6 +126,16 @@ class Run {
     this.#host.disk.capacityBytes = Number.POSITIVE_INFINITY;
     if (failure !== null) return told(failure);
     return isInTime ? null : 'it does not come to an end';
+  }
+
+  /** A bit turns while nothing runs: from then on all that counts is that nothing wrong is served as if it were right. */
+  async #lookAtRot(index: number): Promise<string | null> {
+    const turned = turnBit(this.#host.disk, new Draw(`${this.#plan.seed}/rot`));
+    this.world.trace.tell('disk', () => `a bit turned in ${turned}`);
+    this.#isRotten = true;
+    const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null };
+    const failure = await this.#liveOnce(look, index);
+    return failure === null ? null : `a bit turned in ${turned}: ${failure}`;
   }
 
   /** What lies on the disk, for a reader of the trace. */
@@ -204,6 +217,10 @@ class Run {
       let log: PartitionLog;
       try {
         log = await manager.getOrCreate(TOPIC, partition, null);
+        if (this.#isRotten) {
+          await judgeRotten(model, log);
+          continue;
+        }
         await judgeOpened(model, log, config.cleanupPolicy.includes('compact'));
       } catch (error) {
         if (error instanceof KafkaError && isUnwell(this.#host)) return;

@@ -384,13 +384,13 @@ export class PartitionLog {
 
   /** Forces everything that is appended to the medium. */
   async flush(): Promise<void> {
-    const { nextOffset } = this.#state;
+    const { nextOffset, generation } = this.#state;
     if (nextOffset <= this.#state.recoveryPoint || this.#condition.ended) return;
     this.#flush.noteFlush();
     const active = this.#state.segments.active;
     await this.#queue.task(() => writeIndexes(this.#resources, active));
     this.#condition.requireReadable();
-    await this.#condition.guarded(() => this.#syncBelow(nextOffset));
+    await this.#condition.guarded(() => this.#syncBelow(nextOffset, generation));
   }
 
   /** Flushes if flush.ms has passed since the last time. */
@@ -450,14 +450,14 @@ export class PartitionLog {
   /** Brings everything that is written to the medium, beside the writes that follow. */
   #flushInBackground(): void {
     this.#flush.noteFlush();
-    const { logEndOffset } = this.#state;
-    this.#condition.inBackground(() => this.#syncBelow(logEndOffset));
+    const { logEndOffset, generation } = this.#state;
+    this.#condition.inBackground(() => this.#syncBelow(logEndOffset, generation));
   }
 
   /** Epochs first: those of segments below the recovery point are found in their file alone. */
-  async #syncBelow(offset: number): Promise<void> {
+  async #syncBelow(offset: number, generation: number): Promise<void> {
     await this.#epochFile.save();
-    await syncBelow(this.#parts, offset);
+    await syncBelow(this.#parts, offset, generation);
   }
 
   #written(appends: readonly QueuedAppend[]): void {

@@ -44,9 +44,15 @@ export function rollSegment(
   return segment;
 }
 
-/** Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium. */
-export async function syncBelow({ resources, state }: LogParts, offset: number): Promise<void> {
-  const { generation } = state;
+/**
+ * Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium.
+ * @param generation the log's when `offset` was taken from it
+ */
+export async function syncBelow(
+  { resources, state }: LogParts,
+  offset: number,
+  generation: number,
+): Promise<void> {
   for (const segment of state.segments.all) {
     if (segment.baseOffset >= offset) continue;
     const isSynced = segment.nextOffset <= state.recoveryPoint;
@@ -148,5 +154,5 @@ export async function finishLog(parts: LogParts): Promise<void> {
   if (wanted && noted !== nextOffset) {
     await snapshots.write(nextOffset, ProducerSnapshots.encode(producers));
   }
-  await syncBelow(parts, nextOffset);
+  await syncBelow(parts, nextOffset, state.generation);
 }
