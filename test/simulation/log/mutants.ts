@@ -58,10 +58,10 @@ export const logMutants: readonly LogMutant[] = [
     name: 'promises-kept-over-a-cut',
     bug: 'a truncation leaves the recovery point of the checkpoint where it was',
     file: 'broker/src/log/truncation.ts',
-    from: '  state.logStartOffset = Math.min(state.logStartOffset, endOffset);\n  await checkpoint();',
-    to: '  state.logStartOffset = Math.min(state.logStartOffset, endOffset);',
-    firstSeed: 150,
-    seedsMax: 60,
+    from: '  if (base >= state.recoveryPoint && endOffset >= state.logStartOffset) return;',
+    to: '  if (base >= 0) return;',
+    firstSeed: 300,
+    seedsMax: 300,
   },
   {
     name: 'overtaken-flush',
@@ -70,7 +70,7 @@ export const logMutants: readonly LogMutant[] = [
     from: '  if (generation !== state.generation) return;\n',
     to: '',
     firstSeed: 30,
-    seedsMax: 60,
+    seedsMax: 200,
   },
   {
     name: 'later-snapshot',
@@ -106,6 +106,6 @@ export const logMutants: readonly LogMutant[] = [
     from: '    epochs.truncateEnd(unsafe[0] ?? 0);\n',
     to: '',
     firstSeed: 370,
-    seedsMax: 60,
+    seedsMax: 300,
   },
 ];
