@@ -89,7 +89,7 @@ export function notePromises(
   model.acknowledged = Math.max(model.acknowledged, promised(log.logEndOffset));
   // Of a log without batches nothing can be lost.
   const isEmpty = (model.branch.at(-1)?.lastOffset ?? -1) < log.logStartOffset;
-  if (!isEmpty) {
+  if (!isEmpty && promised(log.recoveryPoint) > log.logStartOffset) {
     model.synced = Math.max(model.synced, promised(log.recoveryPoint));
     // What a kill left in the system's memory was not acknowledged; what comes behind it rests on it.
     if (config.flushIntervalMessages === 1 && log.logEndOffset > model.openedAt)

@@ -241,6 +241,9 @@ class Loader {
     }
     const unsafe = bases.slice(firstUnsafe);
     if (unsafe[0] === recoveryPoint) await this.#endTimeIndex(segments.at(-1));
+    const lastBelieved = segments.at(-1);
+    // A roll may have ended its indexes just before the crash.
+    if (unsafe.length > 0 && lastBelieved !== undefined) lastBelieved.hasLooseIndexes = true;
     const producers = await this.#producersAt(segments, unsafe[0] ?? null, snapshots);
     if (unsafe.length === 0) return { segments, producers };
     // What the checkpoint says of batches that are about to be read may be of a way that the log left.

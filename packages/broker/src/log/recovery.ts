@@ -83,6 +83,8 @@ export async function recoverSegment(
   });
   segment.finish();
   segment.writtenBytes = segment.sizeBytes;
+  // Also where they are found right: who was killed may have left them to the system alone.
+  segment.hasLooseIndexes = true;
   await rewriteIndexes(resources, segment);
   return { segment, cutBytes: foundBytes - soundBytes };
 }
