@@ -99,13 +99,4 @@ export const logMutants: readonly LogMutant[] = [
     firstSeed: 1,
     seedsMax: 60,
   },
-  {
-    name: 'epochs-of-another-way',
-    bug: 'recovery keeps what the checkpoint says of epochs in segments that it reads',
-    file: 'broker/src/log/log-loader.ts',
-    from: '    epochs.truncateEnd(unsafe[0] ?? 0);\n',
-    to: '',
-    firstSeed: 370,
-    seedsMax: 300,
-  },
 ];
