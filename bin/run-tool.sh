@@ -8,4 +8,6 @@ if [ ! -f "$main" ]; then
 fi
 # A server that lives long is worth a look at its garbage a little more often: up to 24 MB less for young objects.
 if [ "$1" = zookeeper-server-start ]; then exec node --max-semi-space-size=8 "$main" "$@"; fi
+# What unfolds compressed batches outside of V8's heap would make it look through all of a small heap for every few of them.
+case "$1" in kafka-server-start | start) exec node --initial-old-space-size=128 "$main" "$@" ;; esac
 exec node "$main" "$@"
