@@ -245,9 +245,13 @@ class Loader {
     // A roll may have ended its indexes just before the crash.
     if (unsafe.length > 0 && lastBelieved !== undefined) lastBelieved.hasLooseIndexes = true;
     const producers = await this.#producersAt(segments, unsafe[0] ?? null, snapshots);
-    if (unsafe.length === 0) return { segments, producers };
+    const [firstBase] = unsafe;
+    if (firstBase === undefined) return { segments, producers };
+    // In the place of one that was torn: once retention has removed what is before it, there is nothing else.
+    if (segments.length > 0 && producers.size > 0 && !snapshots.offsets.includes(firstBase))
+      await snapshots.write(firstBase, ProducerSnapshots.encode(producers));
     // What the checkpoint says of batches that are about to be read may be of a way that the log left.
-    epochs.truncateEnd(unsafe[0] ?? 0);
+    epochs.truncateEnd(firstBase);
     const recover = (): Promise<Segment[]> =>
       this.#recover(unsafe, { producers, epochs, snapshots });
     const recovered = await (this.#options.start?.recoveries.run(recover) ?? recover());
