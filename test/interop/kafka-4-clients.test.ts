@@ -97,6 +97,33 @@ const clients: KafkaClients4 = typeof java === 'string' ? { classPath: '' } : ja
     expect(versions.get('LIST_OFFSETS')).toEqual([10]);
   });
 
+  test('and a client of Kafka 0.8.2 read what each other wrote', async () => {
+    const topic = 'kafka-4-and-0-8';
+    const old = ['-X', 'broker.version.fallback=0.8.2.1', '-X', 'api.version.request=false'];
+    await createTopic(topic, [1]);
+    const young = linesOf('written by Kafka 4', 100);
+    const produced = await runKafka4(
+      workspace,
+      clients,
+      'producer',
+      [
+        ...['--bootstrap-server', bootstrap, '--topic', topic],
+        ...['--producer-property', 'compression.type=gzip'],
+      ],
+      { input: `${young.join('\n')}\n` },
+    );
+    expect(produced).toMatchObject({ code: 0 });
+    const aged = linesOf('written by 0.8.2', 100);
+    const kcat = ['-b', bootstrap, '-t', topic, '-p', '0', ...old];
+    expect(
+      await workspace.run('kcat', [...kcat, '-P'], { input: `${aged.join('\n')}\n` }),
+    ).toMatchObject({ code: 0 });
+    const read = await workspace.run('kcat', [...kcat, '-C', '-o', 'beginning', '-e', '-q']);
+    expect(read.stdout.trimEnd().split('\n')).toEqual([...young, ...aged]);
+    const consumed = await consume(topic, young.length + aged.length);
+    expect(consumed.stdout.trimEnd().split('\n')).toEqual([...young, ...aged]);
+  });
+
   test.each(RACKS)('reads from the replica in rack %s', async (rack) => {
     const topic = `near-${rack}`;
     await createTopic(topic, [1, 2, 3]);
