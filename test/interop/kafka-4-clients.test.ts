@@ -68,6 +68,7 @@ async function kcatWrites(topic: string, lines: readonly string[]): Promise<void
   expect(produced).toMatchObject({ code: 0 });
 }
 
+if (typeof java === 'string') console.warn(`skipped: ${java}`);
 const clients: KafkaClients4 = typeof java === 'string' ? { classPath: '' } : java;
 
 (typeof java === 'string' ? describe.skip : describe)(KAFKA_CLIENTS_4, () => {

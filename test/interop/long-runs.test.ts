@@ -16,6 +16,7 @@ function run(script: string, args: readonly string[]): ReturnType<Workspace['run
   return workspace.run(process.execPath, program, { limitMs: 150_000 });
 }
 
+if (!hasLibrdkafka) console.warn('skipped: there is no compiler, or no librdkafka to compile with');
 const withLibrdkafka = hasLibrdkafka ? test : test.skip;
 
 withLibrdkafka('each kind of load of the broker benchmark', async () => {

@@ -11,6 +11,7 @@ const workspace = new Workspace();
 const kafka = findApacheKafka();
 const RACK_AWARE = 'org.apache.kafka.common.replica.RackAwareReplicaSelector';
 
+if (typeof kafka === 'string') console.warn(`skipped: ${kafka}`);
 afterAll(() => workspace.dispose());
 
 (typeof kafka === 'string' ? test.skip : test)(

@@ -32,6 +32,7 @@ const TOO_EARLY: ReadonlySet<number> = new Set([
 ]);
 const workspace = new Workspace();
 const kafka = findApacheKafka();
+if (typeof kafka === 'string') console.warn(`skipped: ${kafka}`);
 const whereItIs = typeof kafka === 'string' ? test.skip : test;
 afterAll(() => workspace.dispose());
 
