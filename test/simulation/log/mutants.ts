@@ -60,8 +60,8 @@ export const logMutants: readonly LogMutant[] = [
     file: 'broker/src/log/truncation.ts',
     from: '  if (base >= state.recoveryPoint && endOffset >= state.logStartOffset) return;',
     to: '  if (base >= 0) return;',
-    firstSeed: 300,
-    seedsMax: 300,
+    firstSeed: 600,
+    seedsMax: 350,
   },
   {
     name: 'overtaken-flush',

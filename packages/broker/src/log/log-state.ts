@@ -32,6 +32,8 @@ export interface LogState {
   nextOffset: number;
   /** Everything below has been forced to the medium. */
   recoveryPoint: number;
+  /** Settles with the last of the flushes that were asked for; they run one at a time. */
+  lastSync: Promise<void>;
   /** As the replica last told. */
   highWatermark: number;
   /** Counts truncations and replacements of segments: what was read across one may be a mixture. */
@@ -51,6 +53,9 @@ export interface LogParts {
   readonly checkpoint: () => Promise<void>;
 }
 
+/** One for all: there are thousands of logs. */
+const NOTHING_TO_WAIT_FOR = Promise.resolve();
+
 /** The state that a log starts with. */
 export function stateOf(loaded: LoadedLog, folder: string, config: LogConfig): LogState {
   const { segments, logStartOffset, recoveryPoint, epochs, snapshots, producers } = loaded;
@@ -67,6 +72,7 @@ export function stateOf(loaded: LoadedLog, folder: string, config: LogConfig): L
     logEndOffset,
     nextOffset: logEndOffset,
     recoveryPoint,
+    lastSync: NOTHING_TO_WAIT_FOR,
     highWatermark: logStartOffset,
     generation: 0,
     rewrites: 0,

@@ -361,7 +361,11 @@ export class PartitionLog {
   async deleteOldSegments(): Promise<RetentionDecision> {
     let decision: RetentionDecision = { count: 0, reason: null };
     await this.#condition.oneByOne(async () => {
-      decision = await retireOldSegments(this.#parts, () => this.#flushInBackground());
+      const { generation } = this.#state;
+      decision = await retireOldSegments(this.#parts, {
+        rolled: () => this.#flushInBackground(),
+        syncBelow: (offset) => this.#syncBelow(offset, generation),
+      });
     });
     this.#saveEpochs();
     return decision;

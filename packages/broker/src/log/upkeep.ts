@@ -45,10 +45,18 @@ export function rollSegment(
 }
 
 /**
- * Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium.
+ * Forces the files of all segments that hold offsets in [recoveryPoint, offset) to the medium. One at a
+ * time: what one has set about, none that comes after it may take for done.
  * @param generation the log's when `offset` was taken from it
  */
-export async function syncBelow(
+export function syncBelow(parts: LogParts, offset: number, generation: number): Promise<void> {
+  const { state } = parts;
+  const syncing = state.lastSync.then(() => syncNow(parts, offset, generation));
+  state.lastSync = syncing.catch(() => undefined);
+  return syncing;
+}
+
+async function syncNow(
   { resources, state }: LogParts,
   offset: number,
   generation: number,
@@ -81,24 +89,37 @@ function syncFile({ files, syncs }: LogResources, path: string): Promise<void> {
   return syncs.run(() => files.read(path, (file) => file.sync()));
 }
 
-/** Applies retention.ms, retention.bytes and the log start to the oldest segments. */
+/** What retention asks of the log that it works on. */
+export interface RetirementNeeds {
+  /** See {@link rollSegment}'s `finished`. */
+  readonly rolled: () => void;
+  /** Forces everything below an offset to the medium, and moves the recovery point there. */
+  readonly syncBelow: (offset: number) => Promise<void>;
+}
+
+/**
+ * Applies retention.ms, retention.bytes and the log start to the oldest segments. What goes is on the
+ * medium first: a loss of power may bring its names back, when the recovery point of later batches
+ * says that it can be believed. Nearly always it was flushed long ago.
+ */
 export async function retireOldSegments(
   parts: LogParts,
-  rolled: () => void,
+  { rolled, syncBelow: forceBelow }: RetirementNeeds,
 ): Promise<RetentionDecision> {
   const { resources, state, reader, queue } = parts;
+  const { segments } = state;
   const decision = await decideRetention(parts);
   if (decision.count === 0) return decision;
-  if (decision.count >= state.segments.all.length) rollSegment(parts, state.nextOffset, rolled);
-  const removed = state.segments.removeFirst(decision.count);
+  if (decision.count >= segments.all.length) rollSegment(parts, state.nextOffset, rolled);
+  const firstBase = segments.at(decision.count)?.baseOffset ?? state.nextOffset;
+  await queue.task(() => Promise.resolve()); // What a roll has still to write to them.
+  await forceBelow(firstBase);
+  const removed = segments.removeFirst(decision.count);
   reader.forgetPlaces();
-  const firstBase = state.segments.first.baseOffset;
   state.logStartOffset = Math.max(state.logStartOffset, firstBase);
   state.highWatermark = Math.max(state.highWatermark, firstBase);
   state.epochs.truncateStart(state.logStartOffset);
-  // In the queue, behind what a roll has still to write to these files.
   await queue.task(async () => {
-    if (state.snapshots.hasVolatile(firstBase)) await state.snapshots.makeLasting(firstBase);
     await retireSegments(resources, removed, state.config.fileDeleteDelayMs);
     await state.snapshots.removeWhere((offset) => offset < firstBase);
   });

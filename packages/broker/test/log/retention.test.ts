@@ -1,5 +1,6 @@
 /** Which segments retention takes: the decision as a table, and the deed on a log. */
 import { describe, expect, test } from '@jest/globals';
+import { defaultLogConfig } from '../../src/log/log-config.ts';
 import { expiredSegments } from '../../src/log/retention.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { append, batchOf, openManager, timedEnvironment } from './support.ts';
@@ -154,6 +155,37 @@ describe('the deed', () => {
     });
     expect(reopened.get('t', 0)?.logStartOffset).toBe(3);
   });
+
+  test.each([
+    { goes: 'all but the last', retentionMs: 3500, count: 3 },
+    { goes: 'all of it', retentionMs: 0, count: 4 },
+  ])(
+    'what goes is on the medium before it loses its names: $goes',
+    async ({ retentionMs, count }) => {
+      const { disk, options } = await logOfFour();
+      // Killed: all is read again, and its indexes are the system's alone.
+      const killed = disk.copy();
+      const environment = timedEnvironment(killed, T + 6000);
+      const manager = await openManager('/data', { ...options, environment });
+      const log = manager.get('t', 0);
+      log?.updateHighWatermark(4);
+      const synced = new Set<string>();
+      const early: string[] = [];
+      const renamed: string[] = [];
+      killed.fail = (operation, path) => {
+        if (operation === 'sync') synced.add(path);
+        if (operation !== 'rename') return null;
+        renamed.push(path);
+        if (!synced.has(path)) early.push(path);
+        return null;
+      };
+      manager.reconfigure('t', { ...defaultLogConfig, ...options.config, retentionMs });
+      await manager.applyRetention();
+      expect(renamed.filter((path) => path.endsWith('.log'))).toHaveLength(count);
+      expect(early).toEqual([]);
+      expect(log?.recoveryPoint).toBe(count);
+    },
+  );
 
   test('when all of it is old, a fresh segment is begun', async () => {
     const { disk, environment, log } = await logOfFour();
