@@ -69,6 +69,8 @@ export class Segment {
   offsetOfMaxTimestamp: number;
   /** Entries were written to its index files since these were last forced to the medium. */
   hasLooseIndexes = false;
+  /** Its files are on their way to the medium: what is not loose any more may not be there yet. */
+  isSyncing = false;
   /** True once it left the log: its files have other names, or none. */
   removed = false;
   readonly #fileSuffix: string;
@@ -116,6 +118,11 @@ export class Segment {
     const paths = [this.offsetIndex.entries.path, this.timeIndex.entries.path];
     if (this.transactionIndex !== null) paths.push(this.transactionIndex.path);
     return paths;
+  }
+
+  /** All that its indexes say is on the medium. */
+  get hasLastingIndexes(): boolean {
+    return !this.hasLooseIndexes && !this.isSyncing && !this.transactionIndex?.isLoose;
   }
 
   /** The transaction index, begun if there is none. */

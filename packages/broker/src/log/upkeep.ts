@@ -69,6 +69,7 @@ async function syncNow(
     if (isSynced && !segment.hasLooseIndexes && !transactionIndex?.isLoose) continue;
     segment.hasLooseIndexes = false;
     if (transactionIndex !== null) transactionIndex.isLoose = false;
+    segment.isSyncing = true;
     try {
       for (const path of [segment.logPath, ...segment.indexPaths]) {
         await syncFile(resources, path);
@@ -76,6 +77,8 @@ async function syncNow(
     } catch (error) {
       // What left the log meanwhile needs no flush.
       if (!(error instanceof DiskError && segment.removed)) throw error;
+    } finally {
+      segment.isSyncing = false;
     }
   }
   if (offset <= state.recoveryPoint && !state.snapshots.hasVolatile(offset)) return;

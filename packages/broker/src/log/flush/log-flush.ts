@@ -92,10 +92,16 @@ export class LogFlush implements JournaledLog {
 
   /** The appends that were committed are part of the log now: its recovery point may follow. */
   written(): void {
-    const { recoveryPoint, logEndOffset } = this.#state;
+    const { recoveryPoint, logEndOffset, segments } = this.#state;
     if (this.#settled <= recoveryPoint || this.#segment === null) return;
     // Indexes of older segments are believed below the recovery point; `syncBelow` forces them.
-    if (recoveryPoint < this.#segment.baseOffset) return;
+    const { baseOffset } = this.#segment;
+    if (recoveryPoint < baseOffset) return;
+    // Also the entry that the roll added to the one before, whose batches were settled long ago.
+    if (recoveryPoint === baseOffset) {
+      const before = segments.at(segments.indexOf(baseOffset) - 1);
+      if (before?.hasLastingIndexes === false) return;
+    }
     // What was aborted is nowhere else once the segment is believed; a flush takes it along.
     if (this.#segment.transactionIndex?.isLoose) return;
     this.#state.recoveryPoint = Math.max(recoveryPoint, Math.min(this.#settled, logEndOffset));
