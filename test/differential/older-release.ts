@@ -1,7 +1,8 @@
 /**
  * What of a sequence ZooKeeper 3.8.0 answers as 3.9 does. The rest is turned into something near it:
  *
- * - A watch of one kind takes the place of another at the same path; so every path has its kind.
+ * - A watch of one kind takes the place of another at the same path; so every path has its kind, and no bit is turned
+ *   in what may set a watch: it could be the one that asks for it, or one of the path.
  * - Kinds 4 and 5 of watches cannot be taken away, and 1 and 2 take persistent ones too; so only all of them. And
  *   asking whether a watch is there finds other clients' watches; so nobody asks.
  * - In a multi, whatever makes a node is answered like a plain create; so it is one, with flags and a list that can
@@ -21,6 +22,14 @@ import type {
 
 const PERSISTENT = '@/b';
 const RECURSIVE = '@';
+const SETS_WATCHES: ReadonlySet<Operation['op']> = new Set([
+  'exists',
+  'getData',
+  'getChildren',
+  'getChildren2',
+  'addWatch',
+  'setWatches',
+]);
 /** Lists that everybody may read by, and lists that nobody may set. */
 const READABLE: ReadonlySet<AclName> = new Set([
   'open',
@@ -53,7 +62,11 @@ function step(drawn: Step): Step {
   }
 }
 
-const request = (drawn: Request): Request => ({ ...drawn, operation: operation(drawn.operation) });
+function request(drawn: Request): Request {
+  const { damage, ...intact } = { ...drawn, operation: operation(drawn.operation) };
+  const staysAsItIs = damage?.kind === 'flip' && SETS_WATCHES.has(drawn.operation.op);
+  return damage === undefined || staysAsItIs ? intact : { ...intact, damage };
+}
 
 function operation(drawn: Operation): Operation {
   switch (drawn.op) {
