@@ -199,12 +199,15 @@ function consumerOptions(
   const autoCommit = properties.get('enable.auto.commit');
   const instanceId = properties.get('group.instance.id');
   return {
-    groupId: given ?? `console-consumer-${random.below(100_000)}`,
+    // A partition is read without a group, so also where no coordinator of groups is there.
+    ...(values.partition === undefined && {
+      groupId: given ?? `console-consumer-${random.below(100_000)}`,
+      // Nobody will ask for the offsets of a group whose name was made up.
+      autoCommit: autoCommit === undefined ? given !== undefined : autoCommit.trim() === 'true',
+    }),
     offsetReset: reset === 'earliest' || reset === 'none' ? reset : 'latest',
     isolation:
       values['isolation-level'] === 'read_committed' ? 'read_committed' : 'read_uncommitted',
-    // Nobody will ask for the offsets of a group whose name was made up.
-    autoCommit: autoCommit === undefined ? given !== undefined : autoCommit.trim() === 'true',
     ...(sessionTimeoutMs !== undefined && { sessionTimeoutMs }),
     ...(instanceId !== undefined && { groupInstanceId: instanceId }),
     ...(values['max-messages'] !== undefined && {
