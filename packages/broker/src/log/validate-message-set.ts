@@ -10,14 +10,12 @@
  * Not here: producers of today (validate.ts).
  */
 import {
-  batchSize,
   type Codec,
   type DecodedBatch,
   DecompressionLimitExceeded,
   decodeMessage,
   encodeBatch,
   KafkaError,
-  MalformedMessage,
   magic,
   messageChecksumMatches,
   type Record,
@@ -31,7 +29,14 @@ import {
 } from './at-once.ts';
 import type { LogConfig } from './log-config.ts';
 import { RecordRules } from './record-rules.ts';
-import { levelOf, refusing, tooLarge, validateClientBatch, wantedCodec } from './validate.ts';
+import {
+  levelOf,
+  refusing,
+  sizeOf,
+  tooLarge,
+  validateClientBatch,
+  wantedCodec,
+} from './validate.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -87,16 +92,6 @@ function checkedMessages(records: Buffer, config: LogConfig): number[] {
       throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a message does not match');
     positions.push(at);
     at += sizeBytes;
-  }
-}
-
-function sizeOf(records: Buffer, at: number): number {
-  try {
-    return batchSize(records, at);
-  } catch (error) {
-    if (error instanceof MalformedMessage)
-      throw new KafkaError('CORRUPT_MESSAGE', error.message, { cause: error });
-    throw error;
   }
 }
 

@@ -105,7 +105,11 @@ export function onlyBatch(records: Buffer): Buffer {
   return records.subarray(0, sizeBytes);
 }
 
-function sizeOf(records: Buffer, at: number): number {
+/**
+ * Size of the batch or message at `at`; negative when it is cut short.
+ * @throws KafkaError CORRUPT_MESSAGE for a size that cannot be
+ */
+export function sizeOf(records: Buffer, at: number): number {
   try {
     return batchSize(records, at);
   } catch (error) {
