@@ -12,7 +12,8 @@ import { Kafka } from '@odradek/client';
 import { Command } from 'commander';
 import { APACHE_KAFKA, findApacheKafka, startApacheBroker } from '../test/support/apache-kafka.ts';
 import { startCoordinator } from '../test/support/cluster.ts';
-import { buildSlowDisk, type SlowDisk, slowDisk } from '../test/support/slow-disk.ts';
+import { buildPreload } from '../test/support/preload.ts';
+import { type SlowDisk, slowDisk } from '../test/support/slow-disk.ts';
 import { type Daemon, freePorts, projectRoot, Workspace } from '../test/support/workspace.ts';
 import { cpuSeconds } from './process-usage.ts';
 
@@ -217,7 +218,7 @@ function medianOf(results: readonly Result[]): Result {
 }
 
 try {
-  const built = buildSlowDisk(workspace);
+  const built = buildPreload(workspace, 'slow-disk');
   if ('refused' in built) throw new Error(built.refused);
   console.log(
     `${cpus().length} cores, Node ${process.version}, load average ${loadavg()[0]?.toFixed(1)}, ` +

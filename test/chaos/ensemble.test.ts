@@ -9,7 +9,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { Ensemble, type Make } from '../support/ensemble.ts';
 import { linkFaults, processFaults } from '../support/nemesis.ts';
 import { Network, networksRefused } from '../support/network.ts';
-import { buildSlowDisk } from '../support/slow-disk.ts';
+import { buildPreload } from '../support/preload.ts';
 import { Workspace } from '../support/workspace.ts';
 import { campaign, LONG_RUN_MINUTES } from './campaign.ts';
 
@@ -34,7 +34,7 @@ test(
   'three servers that are killed, stand still and have slow disks',
   async () => {
     workspace = new Workspace();
-    const disk = buildSlowDisk(workspace);
+    const disk = buildPreload(workspace, 'slow-disk');
     if ('refused' in disk) console.warn(`without slow disks: ${disk.refused}`);
     const ensemble = await Ensemble.start(workspace, {
       make,

@@ -13,11 +13,12 @@ import {
   startBroker,
   startCoordinator,
 } from '../support/cluster.ts';
-import { buildFailingDisk, type FailingDisk, failingDisk } from '../support/failing-disk.ts';
+import { type FailingDisk, failingDisk } from '../support/failing-disk.ts';
+import { buildPreload } from '../support/preload.ts';
 import { eventually, Workspace } from '../support/workspace.ts';
 
 const workspace = new Workspace();
-const built = buildFailingDisk(workspace);
+const built = buildPreload(workspace, 'failing-disk');
 if ('refused' in built) console.warn(`skipped: ${built.refused}`);
 const maybe = 'refused' in built ? describe.skip : describe;
 const library = 'refused' in built ? '' : built.library;

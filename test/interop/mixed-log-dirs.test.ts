@@ -7,12 +7,13 @@ import { Kafka, type PartitionDescription } from '@odradek/client';
 import { KafkaError } from '@odradek/protocol';
 import { type ApacheKafka, findApacheKafka, startApacheBroker } from '../support/apache-kafka.ts';
 import { startBroker, startCoordinator } from '../support/cluster.ts';
-import { buildFailingDisk, failingDisk } from '../support/failing-disk.ts';
+import { failingDisk } from '../support/failing-disk.ts';
+import { buildPreload } from '../support/preload.ts';
 import { eventually, Workspace } from '../support/workspace.ts';
 
 const workspace = new Workspace();
 const apache = findApacheKafka();
-const built = buildFailingDisk(workspace);
+const built = buildPreload(workspace, 'failing-disk');
 const refused = typeof apache === 'string' ? apache : 'refused' in built ? built.refused : null;
 if (refused !== null) console.warn(`skipped: ${refused}`);
 const maybe = refused === null ? test : test.skip;

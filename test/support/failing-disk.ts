@@ -2,10 +2,8 @@
  * Disks that break or fill up when told to, below one folder and for one process: permissions do not stop root, and
  * volumes of one's own need rights; a library in front of the C library (failing-disk.c) needs a compiler and no rights.
  */
-import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { constants, endianness } from 'node:os';
-import { join } from 'node:path';
 import type { Workspace } from './workspace.ts';
 
 export interface FailingDisk {
@@ -22,19 +20,6 @@ export interface FailingDisk {
 
 /** What failing-disk.c maps. */
 const ORDER_BYTES = 1024;
-
-/** @returns why there is none on this machine, or the library to use */
-export function buildFailingDisk(
-  workspace: Workspace,
-): { readonly library: string } | { readonly refused: string } {
-  const library = workspace.path('failing-disk.so');
-  const source = join(import.meta.dirname, 'failing-disk.c');
-  const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-O2', '-o', library, source, '-ldl'], {
-    encoding: 'utf8',
-  });
-  if (compiled.error !== undefined) return { refused: 'there is no gcc' };
-  return compiled.status === 0 ? { library } : { refused: `gcc: ${compiled.stderr.trim()}` };
-}
 
 export function failingDisk(workspace: Workspace, library: string, name: string): FailingDisk {
   const path = workspace.path(`${name}-failing-disk`);

@@ -2,10 +2,8 @@
  * A disk that gets slow when told to, for one process. Throttling by control groups needs a disk of its own and
  * device-mapper a spare one; a library in front of the C library needs a compiler and no rights (slow-disk.c).
  */
-import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { join } from 'node:path';
 import type { Workspace } from './workspace.ts';
 
 export interface SlowDisk {
@@ -16,19 +14,6 @@ export interface SlowDisk {
   /** Syncs so far, and writes that are as good as one. */
   syncs(): number;
   close(): void;
-}
-
-/** @returns why there is none on this machine, or the library to use */
-export function buildSlowDisk(
-  workspace: Workspace,
-): { readonly library: string } | { readonly refused: string } {
-  const library = workspace.path('slow-disk.so');
-  const source = join(import.meta.dirname, 'slow-disk.c');
-  const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-O2', '-o', library, source, '-ldl'], {
-    encoding: 'utf8',
-  });
-  if (compiled.error !== undefined) return { refused: 'there is no gcc' };
-  return compiled.status === 0 ? { library } : { refused: `gcc: ${compiled.stderr.trim()}` };
 }
 
 export function slowDisk(workspace: Workspace, library: string, name: string): SlowDisk {
