@@ -11,6 +11,12 @@ import type { LogDirectory } from './log-directory.ts';
 import type { LogResources } from './log-resources.ts';
 import type { PartitionLog } from './partition-log.ts';
 
+/**
+ * Choices that are remembered for logs which are not there yet: anybody may choose for partitions that will never be.
+ * Beyond that the oldest one is forgotten.
+ */
+export const CHOICES_MAX = 100_000;
+
 export interface LogPlacementParts {
   readonly resources: LogResources;
   readonly directories: LogDirectories;
@@ -26,7 +32,7 @@ export interface WantedLog {
 
 export class LogPlacement {
   readonly #parts: LogPlacementParts;
-  /** Directories that were chosen for logs which are not there yet, by partition. */
+  /** Directories that were chosen for logs which are not there yet, by partition; the oldest choice first. */
   readonly #chosen = new Map<string, string>();
 
   constructor(parts: LogPlacementParts) {
@@ -35,7 +41,13 @@ export class LogPlacement {
 
   /** The log of this partition is to be made there. */
   choose(key: string, directory: string): void {
+    this.#chosen.delete(key);
     this.#chosen.set(key, directory);
+    if (this.#chosen.size <= CHOICES_MAX) return;
+    for (const oldest of this.#chosen.keys()) {
+      this.#chosen.delete(oldest);
+      return;
+    }
   }
 
   forget(key: string): void {

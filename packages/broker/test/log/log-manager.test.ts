@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError, DirectoryLocked } from '@odradek/runtime';
+import { CHOICES_MAX } from '../../src/log/log-placement.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { append, batchOf, openManager, timedEnvironment, withFolder } from './support.ts';
 
@@ -75,6 +76,21 @@ describe('partitions', () => {
     expect(one).toBe(two);
     expect([...manager.all()]).toEqual([one]);
     expect(manager.get('t', 1)).toBeUndefined();
+  });
+
+  test('lie where somebody chose, as long as that is remembered', async () => {
+    const manager = await openManager('/a', {
+      environment: timedEnvironment(new MemoryDisk()),
+      directories: ['/a', '/b'],
+    });
+    manager.prefer('forgotten', 0, '/b');
+    for (let partition = 0; partition < CHOICES_MAX - 1; partition++)
+      manager.prefer('never-made', partition, '/a');
+    manager.prefer('remembered', 0, '/b');
+    expect((await manager.getOrCreate('remembered', 0, null)).directory).toBe('/b');
+    // The other directory has fewer logs, so a choice that were remembered would show.
+    expect((await manager.getOrCreate('forgotten', 0, null)).directory).toBe('/a');
+    await manager.close();
   });
 
   test('are spread over the directories', async () => {
