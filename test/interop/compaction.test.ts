@@ -375,7 +375,9 @@ testWithApache(
     }
 
     await cleaning.daemon.stop();
-    const [, broker] = await Promise.all([expectSound(apache, ours), apacheOn(ours, false)]);
+    // The tools look at a copy: a broker that starts makes the newest indexes larger, which then end in zeros.
+    const leftByOurs = copyOf(ours, 'left-by-ours');
+    const [, broker] = await Promise.all([expectSound(apache, leftByOurs), apacheOn(ours, false)]);
     const read = await readByClient(broker);
     expect(read.length).toBeGreaterThan(20);
     expect(last?.lines).toEqual(expect.arrayContaining(read));
