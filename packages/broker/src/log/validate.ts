@@ -23,6 +23,7 @@ import {
   compressionOf,
   DecompressionLimitExceeded,
   decodeBatch,
+  decompressLent,
   decompressSync,
   encodeBatch,
   hasDeleteHorizon,
@@ -149,7 +150,9 @@ function checkedRecords(
   const wanted = wantedCodec(config.compressionType) ?? codec;
   const isHurried = pace === 'at-once';
   if (isHurried && batch.length > UNFOLDED_AT_ONCE_BYTES[codec]) return null;
-  const section = codec === 'none' ? null : unfolded(batch, codec, isHurried);
+  // What is packed anew needs its records for longer than borrowed memory has them.
+  const unfold = isHurried && wanted === codec ? decompressLent : decompressSync;
+  const section = codec === 'none' ? null : unfolded(batch, codec, isHurried, unfold);
   if (isHurried && section === undefined) return null;
   const from = section ?? batch;
   if (isHurried && wanted !== codec) {
@@ -167,10 +170,15 @@ function checkedRecords(
 }
 
 /** undefined: it would take too long here. */
-function unfolded(batch: Buffer, codec: Codec, isHurried: boolean): Buffer | undefined {
+function unfolded(
+  batch: Buffer,
+  codec: Codec,
+  isHurried: boolean,
+  unfold: typeof decompressLent,
+): Buffer | undefined {
   const limitBytes = isHurried ? UNFOLDED_AT_ONCE_BYTES_MAX : UNFOLDED_BATCH_BYTES_MAX;
   try {
-    return decompressSync(codec, batch.subarray(RECORD_BATCH_OVERHEAD), { limitBytes });
+    return unfold(codec, batch.subarray(RECORD_BATCH_OVERHEAD), { limitBytes });
   } catch (error) {
     if (!(error instanceof DecompressionLimitExceeded)) throw error;
     if (isHurried) return undefined;

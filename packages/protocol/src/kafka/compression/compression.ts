@@ -14,6 +14,7 @@ import {
   DEFAULT_DECOMPRESSED_LIMIT_BYTES,
   DecompressionLimitExceeded,
   type DecompressOptions,
+  LENT_BYTES_MAX,
 } from './limit.ts';
 import { lz4 } from './lz4.ts';
 import { snappy } from './snappy.ts';
@@ -64,6 +65,24 @@ export function decompressSync(
   const limitBytes = options.limitBytes ?? DEFAULT_DECOMPRESSED_LIMIT_BYTES;
   if (codec === 'none') return withinLimit(bytes, limitBytes);
   return implementations[codec].decompressSync(bytes, limitBytes, options);
+}
+
+/**
+ * As `decompressSync`, into memory that is used again: what it gives is there until the next call of this module. For
+ * bytes that are looked through at once; with a `limitBytes` above {@link LENT_BYTES_MAX}, or for what is unusual, it is new memory
+ * after all.
+ */
+export function decompressLent(
+  codec: Codec,
+  bytes: Buffer,
+  options: Pick<DecompressOptions, 'limitBytes'> = {},
+): Buffer {
+  const { limitBytes = DEFAULT_DECOMPRESSED_LIMIT_BYTES } = options;
+  const lent =
+    codec === 'none' || limitBytes > LENT_BYTES_MAX
+      ? null
+      : implementations[codec].decompressLent(bytes, limitBytes);
+  return lent ?? decompressSync(codec, bytes, { limitBytes });
 }
 
 function withinLimit(bytes: Buffer, limitBytes: number): Buffer {

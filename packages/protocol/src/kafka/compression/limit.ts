@@ -28,7 +28,16 @@ export interface CodecImplementation {
   compressSync(bytes: Buffer, options: CompressOptions): Buffer;
   decompress(bytes: Buffer, limitBytes: number, options: DecompressOptions): Promise<Buffer>;
   decompressSync(bytes: Buffer, limitBytes: number, options: DecompressOptions): Buffer;
+  /**
+   * As `decompressSync`, of magic 2, into memory that the next such call of any codec may overwrite, and any other call of this codec.
+   * @param limitBytes at most {@link LENT_BYTES_MAX}
+   * @returns null when it cannot be done in this way, damage included: `decompressSync` knows more
+   */
+  decompressLent(bytes: Buffer, limitBytes: number): Buffer | null;
 }
+
+/** The most that is unfolded into memory that is used again. */
+export const LENT_BYTES_MAX = 512 * 1024;
 
 /** A block would take more bytes than its reader allows, and was not decompressed. */
 export class DecompressionLimitExceeded extends ProtocolError {

@@ -5,6 +5,7 @@
  * bound, and does not notice a frame that ends between two blocks. Only frames whose blocks are
  * linked or have checksums, which Kafka's clients do not write, still go to it as a whole.
  */
+import { UnfoldedBlocks } from './block-decoders.ts';
 import { inTurn, lazyLibrary } from './library.ts';
 import { type CodecImplementation, malformedBlock, refusedBlock } from './limit.ts';
 import {
@@ -73,6 +74,19 @@ export const lz4: CodecImplementation = {
     } catch (error) {
       throw refusedBlock('lz4', error);
     }
+  },
+  decompressLent(bytes, limitBytes) {
+    const frame = readLz4Frame(bytes, Number.MAX_SAFE_INTEGER, 2); // What comes out is bounded below.
+    if (frame.linkedOrChecked) return null;
+    const unfolded = new UnfoldedBlocks(limitBytes);
+    for (const { start, end, stored } of frame.blocks) {
+      if (stored) unfolded.addStored(bytes, start, end);
+      else if (unfolded.add('lz4', bytes, start, end, frame.largestBlockBytes) < 0) return null;
+    }
+    const { content } = unfolded;
+    return frame.contentSizeBytes === null || frame.contentSizeBytes === content.length
+      ? content
+      : null;
   },
 };
 

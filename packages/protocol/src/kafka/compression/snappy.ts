@@ -6,6 +6,7 @@
  * each behind its size as int32. A raw block begins with the size of what comes out, so limits are
  * checked before anything is allocated.
  */
+import { UnfoldedBlocks } from './block-decoders.ts';
 import { inTurn, lazyLibrary } from './library.ts';
 import {
   type CodecImplementation,
@@ -56,6 +57,15 @@ export const snappy: CodecImplementation = {
     } catch (error) {
       throw refusedBlock('snappy', error);
     }
+  },
+  decompressLent(bytes, limitBytes) {
+    const unfolded = new UnfoldedBlocks(limitBytes);
+    for (const block of blocksOf(bytes, limitBytes)) {
+      const sizeBytes = uncompressedSize(block);
+      const start = 1 + block.findIndex((byte) => byte < 0x80);
+      if (unfolded.add('snappy', block, start, block.length, sizeBytes) !== sizeBytes) return null;
+    }
+    return unfolded.content;
   },
 };
 

@@ -51,6 +51,11 @@ export const zstd: CodecImplementation = {
     }
     return joined(parts);
   },
+  decompressLent: (bytes, limitBytes) => {
+    const content = zstdEngine.decompressLent(bytes, limitBytes);
+    if (content === 'too-large') throw new DecompressionLimitExceeded('zstd', limitBytes);
+    return content;
+  },
 };
 
 /** Room for one frame, after refusing what claims more than is left or than its blocks can hold. */
