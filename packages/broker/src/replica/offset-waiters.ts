@@ -19,6 +19,14 @@ export interface OffsetWaiter {
 /** A queue shorter than this is not swept for husks. */
 const SWEEP_FROM_LENGTH = 64;
 
+/** In the place of a waiter that has gone, so that the queue keeps nothing of its request. */
+const GONE: OffsetWaiter = {
+  offset: -1,
+  settled: true,
+  reached: () => undefined,
+  failed: () => undefined,
+};
+
 export class OffsetWaiters {
   #queue: OffsetWaiter[] = [];
   /** Waiters before this index are gone. */
@@ -46,6 +54,7 @@ export class OffsetWaiters {
     for (;;) {
       const waiter = queue[this.#first];
       if (waiter === undefined || waiter.offset > offset) break;
+      queue[this.#first] = GONE;
       this.#first += 1;
       if (waiter.settled) this.#husks -= 1;
       else waiter.reached();
