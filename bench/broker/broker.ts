@@ -98,7 +98,7 @@ async function measure(
     folder: workspace.directory,
     warmUpSeconds: options.smoke ? 0.1 : 1,
     seconds: options.smoke ? 0.3 : Number(options.seconds),
-    producedBytesMax: options.smoke ? 2e7 : 3e9,
+    producedBytesMax: options.smoke ? 2e7 : 1.5e9,
     readBytes: options.smoke ? 2e7 : 1e9,
     messagesPart: options.smoke ? 0.01 : 1,
   });

@@ -28,7 +28,10 @@ export interface TurnOptions {
   readonly folder: string;
   readonly warmUpSeconds: number;
   readonly seconds: number;
-  /** A turn ends before its time when so many bytes were produced in it: memory and disk are not endless. */
+  /**
+   * A turn ends before its time when so many bytes were produced in it, and its warm-up at a third of them: see
+   * docs/benchmarks.md for what a virtual machine's fresh memory costs.
+   */
   readonly producedBytesMax: number;
   /** What a topic holds that is read from its beginning. */
   readonly readBytes: number;

@@ -60,7 +60,9 @@ static struct {
 /* Goes to the next step when it is time; tells whether the end is there. */
 static int course_ended(long messages) {
   double elapsed = (double)(now_ns() - course.began_ns) / 1e9;
-  if (!is_measuring && elapsed >= load.warmup) {
+  int is_warm = elapsed >= load.warmup || (load.bytes > 0 && messages * (long)load.size >= load.bytes / 3);
+  if (!is_measuring && is_warm) {
+    load.warmup = elapsed;
     course.messages_before = messages;
     course.failed_before = failed;
     memset(&latencies, 0, sizeof latencies);

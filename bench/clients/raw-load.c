@@ -11,7 +11,8 @@
  *   connections=N inflight=N  unanswered requests of each connection
  *   rate=N                    produce: requests/s of all connections together; 0: all that goes
  *   max_bytes=N               fetch: of an answer
- *   warmup=S seconds=S limit=BYTES   not measured, then measured, or less when so many bytes have gone before
+ *   warmup=S seconds=S limit=BYTES   not measured, then measured, or less when so many bytes have gone before; a third of
+ *                             them ends the warm-up
  *
  * Latency is from when a request should have been sent to its answer. See measure.h for what is printed. */
 #include <arpa/inet.h>
@@ -295,7 +296,8 @@ int main(int argc, char **argv) {
   for (;;) {
     int64_t now = now_ns();
     double elapsed = (double)(now - began_ns) / 1e9;
-    if (!is_measuring && elapsed >= load.warmup) {
+    if (!is_measuring && (elapsed >= load.warmup || (load.limit > 0 && bytes >= load.limit / 3))) {
+      load.warmup = elapsed;
       messages_before = messages;
       bytes_before = bytes;
       failed_before = failed;
