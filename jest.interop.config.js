@@ -11,6 +11,6 @@ export default {
     '<rootDir>/packages/coord/test/offline/real-zookeeper.test.ts',
   ],
   testPathIgnorePatterns: ['/node_modules/'],
-  testTimeout: 180_000,
+  testTimeout: 300_000,
   maxWorkers: 1,
 };

@@ -133,4 +133,4 @@ test(`${DEATHS} times kill -9 under writes: nothing acknowledged is lost, nothin
     acknowledged = there;
   }
   expect(acknowledged).toBeGreaterThan(DEATHS * IN_FLIGHT);
-}, 180_000);
+});

@@ -105,7 +105,7 @@ async function expectAll(topic: string, load: Load): Promise<void> {
     [...load.acknowledged].map(async ([partition, values]) => {
       // Without a group: its coordinator may be a broker that a test before this one ended.
       const consumed = await workspace.tool('kafka-console-consumer', [
-        ...['--zookeeper', coordinator.connect, '--topic', topic, '--timeout-ms', '5000'],
+        ...['--zookeeper', coordinator.connect, '--topic', topic, '--timeout-ms', '10000'],
         ...['--partition', String(partition), '--offset', 'earliest'],
       ]);
       const found = consumed.stdout.trimEnd().split('\n');
@@ -153,7 +153,12 @@ maybe('a directory fails', () => {
       brokers.push(
         await startOne(
           id,
-          { 'replica.lag.time.max.ms': '10000', 'offsets.topic.replication.factor': '3' },
+          {
+            'replica.lag.time.max.ms': '10000',
+            'offsets.topic.replication.factor': '3',
+            // Only a directory may fail here, not a session on a machine that stands still for a moment.
+            'zookeeper.session.timeout.ms': '6000',
+          },
           disk,
         ),
       );
@@ -167,7 +172,7 @@ maybe('a directory fails', () => {
       }),
     );
     await inSync();
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(brokers.map(({ daemon }) => daemon.stop('SIGKILL')));
     for (const disk of disks.values()) disk.close();
@@ -281,13 +286,14 @@ test('a replica moves while records come in and its broker is killed again and a
       return true;
     });
   let movedCount = 0;
-  for (let round = 0; round < 4; round += 1) {
-    const from = home();
-    if (from === null) throw new Error('the log is in one directory');
+  // Until one of the moves was cut short.
+  for (let round = 0; round < 4 || movedCount === round; round += 1) {
+    // What a move before left behind may just take its place.
+    const from = await eventually('the log is in one directory', async () => home());
     const to = from === 'a' ? 'b' : 'a';
     await eventually('the move is asked for', () => moveTo(to));
     // Sometimes in the middle of it, sometimes just when it is done.
-    await new Promise((done) => setTimeout(done, round * 50));
+    await new Promise((done) => setTimeout(done, (round % 4) * 50));
     await broker.daemon.stop('SIGKILL');
     if (home() === to) movedCount += 1;
     broker = await broker.restart();
@@ -298,7 +304,6 @@ test('a replica moves while records come in and its broker is killed again and a
   await eventually('the replica has moved', async () => home() === to);
   await load.goesOn();
   await load.stop();
-  expect(movedCount).toBeLessThan(4); // Else none of them was cut short.
   await expectAll(TOPIC, load);
   await broker.daemon.stop('SIGKILL');
 });

@@ -100,7 +100,7 @@ test('nothing acknowledged is lost when the leader is killed, and it comes back 
     'safe',
     '--from-beginning',
     '--timeout-ms',
-    '5000',
+    '10000',
   ]);
   const seen = consumed.stdout.trimEnd().split('\n');
   const seenOnce = new Set(seen);

@@ -198,7 +198,7 @@ testInNetwork(
     await cutAndHeal(MAIN, OTHER);
     await judge([...MAIN, ...OTHER]);
   },
-  180_000,
+  300_000,
 );
 
 testInNetwork(
@@ -225,7 +225,7 @@ testInNetwork(
     await workload.stop();
     await judge([...MAIN, ...OTHER]);
   },
-  180_000,
+  300_000,
 );
 
 testInNetwork(
@@ -242,7 +242,7 @@ testInNetwork(
     await cutAndHeal(OTHER, MAIN);
     await judge([...MAIN, ...OTHER]);
   },
-  180_000,
+  300_000,
 );
 
 testInNetwork(
@@ -297,5 +297,5 @@ testInNetwork(
     await workload.stop();
     await judge([...MAIN, ...OTHER]);
   },
-  180_000,
+  300_000,
 );

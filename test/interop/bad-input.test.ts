@@ -59,12 +59,13 @@ test.each([
     const before = broker.daemon.output.length;
     expect(await send(bytes, { halfClose })).toEqual(Buffer.alloc(0));
     const said = await eventually('a line in the log', async () => {
-      const added = broker.daemon.output.slice(before).trimEnd();
-      return added !== '' && added;
+      const added = broker.daemon.output.slice(before).trimEnd().split('\n');
+      // A busy machine makes it say something else as well.
+      const lines = added.filter((line) => !line.includes('the event loop was blocked'));
+      return lines.some((line) => line !== '') && lines;
     });
-    expect(said.split('\n')).toHaveLength(1);
-    expect(said).toMatch(/127\.0\.0\.1/);
-    expect(said).not.toMatch(/\n {4}at /);
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatch(/127\.0\.0\.1/);
     const listed = await workspace.run('kcat', ['-b', broker.address, '-L']);
     expect(listed.code).toBe(0);
   },
@@ -166,7 +167,7 @@ async function refusedBroker(settings: Readonly<Record<string, string>>): Promis
       .join(''),
   );
   const finished = await workspace.run(`${projectRoot}/bin/kafka-server-start.sh`, [file], {
-    limitMs: 30_000,
+    limitMs: 60_000,
   });
   expect(finished.code).toBe(1);
   expect(finished.stdout + finished.stderr).not.toMatch(/\n {4}at /);

@@ -386,7 +386,7 @@ testWithApache(
 
     await cleanWithOurs(copyOf(theirs, 'theirs-to-ours'));
   },
-  180_000,
+  300_000,
 );
 
 test("our broker compacts groups' offsets and a topic by itself, and a restart finds the newest of all", async () => {

@@ -132,7 +132,7 @@ maybe('a broker of ours and one of Apache Kafka', () => {
   beforeAll(async () => {
     subjects.push(await start('ours'), await start('apache'));
     for (const subject of subjects) await fill(subject);
-  }, 120_000);
+  });
   afterAll(() => workspace.dispose());
 
   /** What Apache Kafka's admin client says to each command; see clients/ReplicaLogDirs.java. */
@@ -187,5 +187,5 @@ maybe('a broker of ours and one of Apache Kafka', () => {
       ...['ok', 'ok', 'UnknownTopicOrPartitionException', 'UnknownTopicOrPartitionException'],
       ...['LogDirNotFoundException', 'ok', 'InvalidTopicException'],
     ]);
-  }, 180_000);
+  });
 });

@@ -13,7 +13,7 @@ const hasLibrdkafka =
 function run(script: string, args: readonly string[]): ReturnType<Workspace['run']> {
   const tsx = `${projectRoot}/node_modules/tsx/dist/cli.mjs`;
   const program = [tsx, '--conditions=@odradek/source', `${projectRoot}/${script}`, ...args];
-  return workspace.run(process.execPath, program, { limitMs: 150_000 });
+  return workspace.run(process.execPath, program, { limitMs: 280_000 });
 }
 
 if (!hasLibrdkafka) console.warn('skipped: there is no compiler, or no librdkafka to compile with');

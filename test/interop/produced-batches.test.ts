@@ -42,7 +42,7 @@ async function outcomes(port: number): Promise<Record<string, Outcome>> {
     port,
     clientId: 'comparison',
     environment: nodeEnvironment(),
-    requestTimeoutMs: 20_000,
+    requestTimeoutMs: 60_000,
   });
   await createTopics(connection);
   const found = await outcomesOf(

@@ -120,7 +120,7 @@ test('100,000 lines go in through one broker and come out once each through the 
     'first',
     '--from-beginning',
     '--timeout-ms',
-    '5000',
+    '10000',
   ]);
   expect(consumed.stderr).toContain(`Processed a total of ${LINES} messages`);
   expect(consumed.stdout.trimEnd().split('\n').sort()).toEqual(lines.sort());

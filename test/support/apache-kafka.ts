@@ -92,7 +92,7 @@ export async function startApacheBroker(
     ],
     place.environment,
   );
-  await daemon.printed('started (kafka.server.KafkaServer)', 60_000);
+  await daemon.printed('started (kafka.server.KafkaServer)', 120_000);
   return {
     daemon,
     id,

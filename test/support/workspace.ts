@@ -45,7 +45,7 @@ export class Daemon {
   }
 
   /** Resolves once `text` has been printed; rejects when the program ends or `limitMs` pass before. */
-  async printed(text: string | RegExp, limitMs = 30_000): Promise<void> {
+  async printed(text: string | RegExp, limitMs = 60_000): Promise<void> {
     await new Promise<void>((done, fail) => {
       const settle = (error?: Error): void => {
         this.#waiting.delete(check);
@@ -70,7 +70,7 @@ export class Daemon {
     });
   }
 
-  async stop(signal: NodeJS.Signals = 'SIGTERM', limitMs = 20_000): Promise<void> {
+  async stop(signal: NodeJS.Signals = 'SIGTERM', limitMs = 60_000): Promise<void> {
     if (this.exited) return;
     const gone = new Promise<void>((done) => this.child.once('exit', () => done()));
     this.child.kill(signal);
@@ -132,7 +132,7 @@ export class Workspace {
   async run(
     command: string,
     args: readonly string[],
-    { input = '', limitMs = 60_000 }: { input?: string | Uint8Array; limitMs?: number } = {},
+    { input = '', limitMs = 120_000 }: { input?: string | Uint8Array; limitMs?: number } = {},
   ): Promise<Finished> {
     const child = spawn(command, args, {
       cwd: this.directory,
@@ -172,39 +172,47 @@ export class Workspace {
   }
 }
 
+/** Ports that were given out here and may not be listened on yet. */
+const given = new Set<number>();
+
 /** Ports that nobody listens on now. */
 export async function freePorts(count: number): Promise<number[]> {
-  return await held(new Array<number>(count).fill(0));
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePortsInARow(1));
+  return ports;
 }
 
-/** The first of so many ports in a row that nobody listens on now; below those that systems give to callers. */
+/**
+ * The first of so many ports in a row that nobody listens on now; below those that systems give to whoever connects. One of
+ * those could be the near end of a connection when it is to be listened on, above all where a server comes back to the port
+ * on which clients have tried to reach it all the while.
+ */
 export async function freePortsInARow(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
     const first = 12_000 + Math.floor(Math.random() * 18_000);
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if (ports.some((port) => given.has(port))) continue;
     try {
-      await held(Array.from({ length: count }, (_, index) => first + index));
-      return first;
+      await hold(ports);
     } catch {
-      // One of them is taken: others may be free.
+      continue; // One of them is taken: others may be free.
     }
+    for (const port of ports) given.add(port);
+    return first;
   }
   throw new Error(`there are no ${count} free ports in a row`);
 }
 
-/** Listens on all of them at once for a moment; 0 is any free one. */
-async function held(ports: readonly number[]): Promise<number[]> {
+/** Listens on all of them at once for a moment. */
+async function hold(ports: readonly number[]): Promise<void> {
   const servers = ports.map(() => createServer());
   try {
-    return await Promise.all(
+    await Promise.all(
       servers.map(
         (server, index) =>
-          new Promise<number>((done, fail) => {
+          new Promise<void>((done, fail) => {
             server.once('error', fail);
-            server.listen(ports[index], '127.0.0.1', () => {
-              const address = server.address();
-              if (address === null || typeof address === 'string') fail(new Error('no port'));
-              else done(address.port);
-            });
+            server.listen(ports[index], '127.0.0.1', done);
           }),
       ),
     );
