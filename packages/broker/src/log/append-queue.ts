@@ -197,6 +197,7 @@ export async function writeIndexes({ files }: LogResources, segment: Segment): P
     if (entries.unwrittenBytes === 0) continue;
     segment.hasLooseIndexes = true;
     await files.use(entries.path, (file) => entries.write(file));
+    segment.hasLooseIndexes = true; // Whoever forced it to the medium meanwhile may have come too soon.
   }
 }
 

@@ -45,9 +45,14 @@ export class LogChores {
   readonly #parts: LogChoresParts;
   readonly #settings: LogChoresSettings;
   readonly #chores: Chores;
-  readonly #checkpointCleaner = new Coalesced(() =>
-    this.#checkpoint('writeCleanerOffsets', (log) => log.compaction.cleanedUpTo),
-  );
+  /**
+   * The starts first: what a log has dropped without having compacted it counts as clean from here on. Were it
+   * back after a loss of power, keys would stand there twice, and outlive the tombstones behind them.
+   */
+  readonly #checkpointCleaner = new Coalesced(async () => {
+    await this.#checkpointLogStarts();
+    await this.#checkpoint('writeCleanerOffsets', (log) => log.compaction.cleanedUpTo);
+  });
   readonly #checkpointAll = new Coalesced(() => this.#writeCheckpoints());
 
   constructor(parts: LogChoresParts, settings: LogChoresSettings) {
@@ -131,14 +136,18 @@ export class LogChores {
 
   async #writeCheckpoints(): Promise<void> {
     await this.#checkpoint('writeRecoveryPoints', (log) => log.recoveryPoint);
-    await this.#checkpointLogStarts();
     await this.#checkpoint('writeHighWatermarks', (log) => log.highWatermark);
     await this.#checkpointCleaner.run();
   }
 
+  /** Of compacted logs always: the files of what retention took may still have their names. */
   #checkpointLogStarts(): Promise<void> {
-    return this.#checkpoint('writeLogStarts', (log) =>
-      log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : null,
+    return this.#checkpoint(
+      'writeLogStarts',
+      ({ logStartOffset, firstSegmentOffset, compaction }) =>
+        logStartOffset > (compaction.cleanedUpTo === null ? firstSegmentOffset : 0)
+          ? logStartOffset
+          : null,
     );
   }
 

@@ -224,13 +224,11 @@ class Loader {
       );
       return { segments: [created], producers: new ProducerStates() };
     }
-    const { cleanShutdown, recoveryPoint } = this.#options;
-    const firstUnsafe = cleanShutdown
-      ? bases.length
-      : Math.max(
-          0,
-          bases.findLastIndex((base) => base <= recoveryPoint),
-        );
+    const { cleanShutdown, recoveryPoint, config } = this.#options;
+    // A segment that ends at the recovery point may have spare room yet, that is cut off when it is rolled.
+    const isSafe = (end: number): boolean =>
+      config.preallocate ? end < recoveryPoint : end <= recoveryPoint;
+    const firstUnsafe = cleanShutdown ? bases.length : Math.max(0, bases.findLastIndex(isSafe));
     const segments: Segment[] = [];
     for (const [index, base] of bases.slice(0, firstUnsafe).entries()) {
       const next = bases[index + 1] ?? null;

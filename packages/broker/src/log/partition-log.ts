@@ -117,7 +117,9 @@ export class PartitionLog {
       saveEpochs: () => this.#saveEpochs(),
       flushInBackground: () => this.#flushInBackground(),
     });
-    this.compaction = new LogCompaction(this.#parts, this.#condition);
+    this.compaction = new LogCompaction(this.#parts, this.#condition, (offset, generation) =>
+      this.#syncBelow(offset, generation),
+    );
   }
 
   /** `topic-partition`, for messages. */

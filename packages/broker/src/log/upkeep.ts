@@ -34,7 +34,10 @@ export function rollSegment(
   void queue.task(async () => {
     await writeIndexes(resources, old);
     if (config.preallocate) {
+      // Believed with zeros behind its batches, a segment could not be compacted.
+      old.hasLooseIndexes = true;
       await resources.files.use(old.logPath, (file) => file.truncate(old.writtenBytes));
+      old.hasLooseIndexes = true; // As in writeIndexes.
     }
     await snapshots.write(baseOffset, snapshot);
     await flush.seal(old);

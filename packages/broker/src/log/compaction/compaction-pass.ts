@@ -83,7 +83,7 @@ class Pass {
 
   async run(): Promise<PassResult> {
     const { firstDirtyOffset, firstUncleanableOffset } = this.#dirt;
-    await this.#log.settled();
+    await this.#log.settled(firstUncleanableOffset);
     const all = this.#log.segments;
     const indexed = await this.#indexKeys(
       segmentsBetween(all, firstDirtyOffset, firstUncleanableOffset),

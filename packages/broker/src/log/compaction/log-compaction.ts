@@ -18,6 +18,9 @@ import { type CleanedState, cleanedSegment, removeFiles } from './cleaned-segmen
 import { CleaningEnded, CleaningLease } from './cleaning-lease.ts';
 import { replaceSegments } from './replace-segments.ts';
 
+/** Forces everything below an offset to the medium; `generation` is the log's when the offset was taken from it. */
+type ForceBelow = (offset: number, generation: number) => Promise<void>;
+
 export class LogCompaction {
   readonly lease = new CleaningLease();
   /** Called when {@link cleanedUpTo} has moved and should be written down. */
@@ -26,10 +29,12 @@ export class LogCompaction {
   cleanedUpTo: number | null = null;
   readonly #parts: LogParts;
   readonly #condition: LogCondition;
+  readonly #forceBelow: ForceBelow;
 
-  constructor(parts: LogParts, condition: LogCondition) {
+  constructor(parts: LogParts, condition: LogCondition, forceBelow: ForceBelow) {
     this.#parts = parts;
     this.#condition = condition;
+    this.#forceBelow = forceBelow;
   }
 
   /** Cuts the log while nobody compacts it; what comes in place of what went is dirty. */
@@ -77,9 +82,14 @@ export class LogCompaction {
     return { ...offsets, segments: facts, minLagMs, maxLagMs, wallTimeMs };
   }
 
-  /** Resolves when all segments but the active one are on the disk with their indexes. */
-  async settled(): Promise<void> {
-    await this.#parts.queue.task(() => Promise.resolve());
+  /**
+   * Resolves when everything below `offset`, where a segment begins, is on the medium with its indexes. What was
+   * flushed long ago must not go on account of a newer record that a loss of power may take.
+   */
+  async settled(offset: number): Promise<void> {
+    const { queue, state } = this.#parts;
+    await queue.task(() => Promise.resolve());
+    await this.#condition.guarded(() => this.#forceBelow(offset, state.generation));
     this.#condition.requireOpen();
   }
 

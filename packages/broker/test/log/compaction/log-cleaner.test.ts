@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { decodeRecordSet, zstdReady } from '@odradek/protocol';
-import { nodeEnvironment } from '@odradek/runtime';
+import { type DiskFile, nodeEnvironment } from '@odradek/runtime';
 import { type CleanerSettings, LogCleaner } from '../../../src/log/compaction/log-cleaner.ts';
 import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
@@ -246,6 +246,34 @@ function endOf(
   if (how === 'restart') return log.truncateFullyAndStartAt(7);
   return how === 'delete' ? manager.delete('t', 0) : log.close();
 }
+
+/** Forcing the log files of segments to the medium takes until somebody lets it. */
+class SlowDisk extends MemoryDisk {
+  let: () => void = () => {};
+  readonly #may = new Promise<void>((resolve) => {
+    this.let = resolve;
+  });
+
+  override async open(file: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+    const open = await super.open(file, mode);
+    if (!file.endsWith('.log')) return open;
+    return { ...open, sync: () => this.#may.then(() => open.sync()) };
+  }
+}
+
+test('no record goes for a newer one before that is on the medium', async () => {
+  const disk = new SlowDisk();
+  const environment = timedEnvironment(disk);
+  const manager = await openManager('/logs', { environment, config: COMPACT });
+  const log = await manager.getOrCreate('t', 0, null);
+  await fill(log, 100);
+  const cleaning = cleanerOf(manager, environment).cleanOnce();
+  await environment.settle(200);
+  expect(disk.names('/logs/t-0').filter((name) => /cleaned|swap|deleted/.test(name))).toEqual([]);
+  disk.let();
+  expect(await cleaning).toBe(true);
+  await manager.close();
+});
 
 test('a paused log is left alone until it is resumed', async () => {
   const disk = new MemoryDisk();
