@@ -5,6 +5,7 @@
  *   npm run simulate:log -- --seed 17 [--trace]
  *   npm run simulate:log -- --everywhere 17 [--operations 30]    one life, ended at every change of the medium
  *
+ *   npm run simulate:log -- --compacted ...      logs that a cleaner compacts; --seed compacted-17 is one of them
  *   npm run simulate:log -- --mutant hole        with a planted bug, which must be found
  *
  * Exits with 1 when a seed fails; with a planted bug, when none does.
@@ -13,7 +14,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { logMutants } from './log/mutants.ts';
-import { cutShort, drawLogPlan } from './log/plan.ts';
+import { COMPACTED, cutShort, drawLogPlan } from './log/plan.ts';
 import { runLogPlan } from './log/run.ts';
 
 const { values: options } = parseArgs({
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     operations: { type: 'string', default: '30' },
     seconds: { type: 'string', default: '3600' },
     failures: { type: 'string', default: '3' },
+    compacted: { type: 'boolean', default: false },
     mutant: { type: 'string' },
   },
 });
@@ -50,21 +52,24 @@ async function many(): Promise<void> {
   const from = Number(options.from);
   let count = 0;
   let appends = 0;
+  let passes = 0;
   for (
     ;
     count < Number(options.seeds) && Date.now() < untilMs && failures < failuresMax;
     count += 1
   ) {
-    const outcome = await runLogPlan(drawLogPlan(from + count));
+    const seed = `${options.compacted ? COMPACTED : ''}${from + count}`;
+    const outcome = await runLogPlan(drawLogPlan(seed));
     appends += outcome.appends;
+    passes += outcome.passes;
     if (outcome.breach === null) continue;
     failures += 1;
-    console.log(`SEED ${from + count} FAILS: ${outcome.breach}`);
-    console.log(`again: npm run simulate:log -- --seed ${from + count} --trace`);
+    console.log(`SEED ${seed} FAILS: ${outcome.breach}`);
+    console.log(`again: npm run simulate:log -- --seed ${seed} --trace`);
   }
   const seconds = ((Date.now() - beganAt) / 1_000).toFixed(1);
   console.log(
-    `${count} seeds from ${from} on in ${seconds} s (${appends} batches): ${failures} failed`,
+    `${count} seeds from ${from} on in ${seconds} s (${appends} batches${options.compacted ? `, ${passes} compactions` : ''}): ${failures} failed`,
   );
 }
 
@@ -92,7 +97,7 @@ function withMutant(name: string): never {
     console.error(`--mutant: one of ${logMutants.map((known) => known.name).join(', ')}`);
     process.exit(1);
   }
-  const { bug, firstSeed, seedsMax, ...change } = mutant;
+  const { bug, firstSeed, seedsMax, compacted = false, ...change } = mutant;
   const mutate = new URL('./mutate.mjs', import.meta.url).href;
   const { stdout } = spawnSync(
     process.execPath,
@@ -100,6 +105,7 @@ function withMutant(name: string): never {
       ...process.execArgv,
       ...['--import', mutate, fileURLToPath(import.meta.url)],
       ...['--from', String(firstSeed), '--seeds', String(seedsMax), '--failures', '1'],
+      ...(compacted ? ['--compacted'] : []),
     ],
     {
       env: { ...process.env, ODRADEK_MUTANT: JSON.stringify({ changes: [change] }) },
@@ -107,7 +113,7 @@ function withMutant(name: string): never {
       encoding: 'utf8',
     },
   );
-  const found = /SEED (\d+) FAILS: (.*)/.exec(stdout);
+  const found = /SEED (\S+) FAILS: (.*)/.exec(stdout);
   console.log(
     found === null
       ? `${name} (${bug}) was NOT caught\n${stdout}`

@@ -18,13 +18,8 @@ export async function judgeOpened(
   expectUnbroken(log, batches, hasGaps);
   if (!model.lostPower) expectWhatWasWritten(model, log, batches);
   expectWhatWasSynced(model, log, batches);
-  const { startOffset, synced, lostPower, begunAnew, cutFrom } = model;
-  // Whole segments at the front may go with the power as long as nothing of them was promised.
-  const mayBeginLater = lostPower && (begunAnew || synced <= startOffset);
-  hold(
-    start <= startOffset || cutFrom !== null || mayBeginLater,
-    () => `${log.name} begins at ${start}, behind the ${startOffset} that it was cut to`,
-  );
+  const { synced, lostPower, begunAnew, cutFrom } = model;
+  expectStart(model, log);
   if (begunAnew && (cutFrom !== null || lostPower)) model.hasUnknownPast = true;
   if (lostPower && start > synced) model.hasUnknownPast = true;
   // Where a gap is at the end, the log may end below its start, and then begins anew.
@@ -33,6 +28,17 @@ export async function judgeOpened(
   log.updateHighWatermark(end);
   const circumstances: Circumstances = { afterRestart: true, timesMayBeWrong: false };
   await expectAnswers(model, log, circumstances);
+}
+
+export function expectStart(model: LogModel, log: PartitionLog): void {
+  const { startOffset, synced, lostPower, begunAnew, cutFrom } = model;
+  // Whole segments at the front may go with the power as long as nothing of them was promised.
+  const mayBeginLater = lostPower && (begunAnew || synced <= startOffset);
+  hold(
+    log.logStartOffset <= startOffset || cutFrom !== null || mayBeginLater,
+    () =>
+      `${log.name} begins at ${log.logStartOffset}, behind the ${startOffset} that it was cut to`,
+  );
 }
 
 function knownBatch(
@@ -121,7 +127,12 @@ function adopt(model: LogModel, log: PartitionLog, batches: readonly ModelBatch[
   const ways = model.cutFrom === null ? [model.branch] : [model.branch, model.cutFrom];
   const way = ways.find((each) => isBeginning(each, batches, log.logStartOffset)) ?? model.branch;
   const past = way.filter(({ lastOffset }) => lastOffset < log.logStartOffset);
-  model.branch = [...past, ...batches];
+  adoptWay(model, log, [...past, ...batches]);
+}
+
+/** From here on the log went this way, and promises what was found. */
+export function adoptWay(model: LogModel, log: PartitionLog, way: readonly ModelBatch[]): void {
+  model.branch = way;
   model.cutFrom = null;
   model.lostPower = false;
   model.isReloaded = true;

@@ -13,6 +13,16 @@ export interface ModelProducer {
   readonly coordinatorEpoch: number;
 }
 
+/** A record of a log that is compacted. */
+export interface ModelRecord {
+  readonly offset: number;
+  readonly key: string;
+  /** No two records have the same one. */
+  readonly serial: number;
+  readonly isTombstone: boolean;
+  readonly timestamp: number;
+}
+
 export interface ModelBatch {
   readonly firstOffset: number;
   readonly lastOffset: number;
@@ -23,6 +33,10 @@ export interface ModelBatch {
   readonly timestamp: number;
   readonly bytes: Buffer;
   readonly producer: ModelProducer | null;
+  /** Of a log that is compacted; without markers. */
+  readonly records: readonly ModelRecord[];
+  /** What it was appended behind; null for the first one on its way. */
+  readonly previous: ModelBatch | null;
 }
 
 export interface ModelAborted {
@@ -45,6 +59,18 @@ export interface ModelProducerState {
 export interface ModelFacts {
   readonly producers: ReadonlyMap<bigint, ModelProducerState>;
   readonly aborted: readonly ModelAborted[];
+}
+
+/** How far compaction may have come, and what it may have taken. */
+export class CompactionNotes {
+  /** No pass on this way of the log has touched anything from here on. */
+  reachMax = 0;
+  /** When that was noted. */
+  notedAtMs = 0;
+  /** Since when, at the earliest, compaction may have seen a record: its tombstone's time counts from then. */
+  readonly reachedSinceMs = new Map<ModelRecord, number>();
+  /** Records that were gone, for good reasons, before a cut or a crash took these reasons away. */
+  readonly excused = new Set<ModelRecord>();
 }
 
 export class LogModel {
@@ -73,6 +99,10 @@ export class LogModel {
   lostPower = false;
   /** The log was begun anew, and nothing was synced since: what was before may come back. */
   begunAnew = false;
+  /** How many records with a key it was given. */
+  serials = 0;
+  /** What compaction may have done so far; stays as it is where logs are not compacted. */
+  readonly compaction = new CompactionNotes();
 
   constructor(topic: string) {
     this.topic = topic;

@@ -2,9 +2,17 @@
  * A bit that turns on the medium. It may cost records, which are cut or refused, or served with a checksum that does not
  * match, as a consumer sees; but no batch may be served in the place of another, and none be passed over in silence.
  */
-import { baseOffset, batchSize, checksumMatches, KafkaError, lastOffset } from '@odradek/protocol';
+import {
+  baseOffset,
+  batchSize,
+  checksumMatches,
+  KafkaError,
+  lastOffset,
+  magic,
+} from '@odradek/protocol';
 import type { Draw, SimulatedDisk } from '@odradek/testkit';
 import type { PartitionLog } from '../../../packages/broker/src/log/partition-log.ts';
+import { foundIn } from './compacted-judge.ts';
 import { hold } from './judge.ts';
 import type { LogModel } from './log-model.ts';
 
@@ -35,8 +43,15 @@ function isUncovered(content: Buffer, at: number): boolean {
   return inBatch < 8 || (inBatch >= 12 && inBatch < 16);
 }
 
-/** @throws Breach */
-export async function judgeRotten(model: LogModel, log: PartitionLog): Promise<void> {
+/**
+ * @param isCompacted records may be missing that compaction has taken
+ * @throws Breach
+ */
+export async function judgeRotten(
+  model: LogModel,
+  log: PartitionLog,
+  isCompacted: boolean,
+): Promise<void> {
   const end = log.logEndOffset;
   for (let at = log.logStartOffset; at < end; ) {
     let bytes: Buffer;
@@ -50,24 +65,33 @@ export async function judgeRotten(model: LogModel, log: PartitionLog): Promise<v
       if (!(error instanceof KafkaError)) throw error;
       return; // Refused.
     }
-    if (!isServedRight(model, log, bytes, at)) return;
+    if (!isServedRight(model, log, bytes, at, isCompacted)) return;
     if (nextOffset <= at) return;
     at = nextOffset;
   }
 }
 
 /** @returns false when the reader sees that something is wrong */
-function isServedRight(model: LogModel, log: PartitionLog, bytes: Buffer, from: number): boolean {
+function isServedRight(
+  model: LogModel,
+  log: PartitionLog,
+  bytes: Buffer,
+  from: number,
+  isCompacted: boolean,
+): boolean {
   let expected = from;
   for (let at = 0; at < bytes.length; ) {
-    const size = bytes.length - at < 61 ? -1 : batchSize(bytes, at);
+    const isOfNoFormat = bytes.length - at < 61 || magic(bytes, at) !== 2;
+    const size = isOfNoFormat ? -1 : batchSize(bytes, at);
     if (size < 61 || !checksumMatches(bytes, at)) return false;
     const batch = bytes.subarray(at, at + size);
     const first = baseOffset(batch, 0);
-    const known = model.known(first, batch);
+    const known = isCompacted
+      ? (foundIn(model, first, batch)?.batch ?? null)
+      : model.known(first, batch);
     hold(known !== null, () => `${log.name}: what is served at ${first} was never appended there`);
     hold(
-      first <= expected || known.after <= expected,
+      first <= expected || known.after <= expected || isCompacted,
       () =>
         `${log.name}: ${first} is served behind ${expected}, and was appended behind ${known.after}`,
     );

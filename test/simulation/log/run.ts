@@ -1,17 +1,19 @@
 /**
  * Runs a plan: a broker's logs on a simulated disk, life after life, each judged when the next one begins.
  */
-import { KafkaError } from '@odradek/protocol';
+import { KafkaError, zstdReady } from '@odradek/protocol';
 import { BufferPool, ConfigError, type Environment } from '@odradek/runtime';
 import { Draw, type SimulatedHost, SimulatedWorld } from '@odradek/testkit';
+import { indexKeysTask } from '../../../packages/broker/src/log/compaction/tasks.ts';
 import { defaultLogConfig } from '../../../packages/broker/src/log/log-config.ts';
 import {
   LogManager,
   type LogManagerOptions,
 } from '../../../packages/broker/src/log/log-manager.ts';
 import type { PartitionLog } from '../../../packages/broker/src/log/partition-log.ts';
+import { judgeOpenedCompacted } from './after-compacted-crash.ts';
 import { judgeOpened } from './after-crash.ts';
-import { Breach } from './judge.ts';
+import { Breach, hold } from './judge.ts';
 import { LogModel } from './log-model.ts';
 import type { Ending, LifePlan, LogPlan } from './plan.ts';
 import { judgeRotten, turnBit } from './rot.ts';
@@ -21,6 +23,8 @@ const TOPIC = 'log';
 const DIRECTORY = '/data';
 /** Longer than anything takes. */
 const LIFE_MS_MAX = 3_600_000;
+/** Time in which a cleaner comes to all logs. */
+const ROT_COMPACTED_MS = 30_000;
 
 export interface LogOutcome {
   readonly plan: LogPlan;
@@ -30,6 +34,8 @@ export interface LogOutcome {
   /** Changes of the medium in each life. */
   readonly changes: readonly number[];
   readonly appends: number;
+  /** Compactions that began. */
+  readonly passes: number;
   readonly traceLines: readonly string[];
 }
 
@@ -41,6 +47,7 @@ process.on('uncaughtException', (error) => abort(error));
 process.on('unhandledRejection', (error) => abort(error));
 
 export async function runLogPlan(plan: LogPlan, isRead = false): Promise<LogOutcome> {
+  await zstdReady; // Nothing that a compaction waits for may take real time.
   const run = new Run(plan, isRead);
   const breach = await run.live();
   return {
@@ -49,6 +56,7 @@ export async function runLogPlan(plan: LogPlan, isRead = false): Promise<LogOutc
     traceHash: run.world.trace.hash,
     changes: run.changes,
     appends: run.models.reduce((sum, { ever }) => sum + ever.size, 0),
+    passes: run.passes,
     traceLines: run.world.trace.lines,
   };
 }
@@ -61,6 +69,11 @@ class Run {
   readonly #host: SimulatedHost;
   readonly #epochs: number[];
   #isRotten = false;
+  /** How often a compaction has begun. */
+  passes = 0;
+  /** The cleaner waits while logs are judged that nothing has touched since the crash. */
+  #mayClean = false;
+  #wallTime = (): number => 0;
   /** Those of the life that is going on, by partition, once they were judged. */
   #logs: PartitionLog[] = [];
 
@@ -76,8 +89,8 @@ class Run {
 
   /** @returns what did not hold */
   async live(): Promise<string | null> {
-    const last: LifePlan = { operations: 5, ending: 'close', afterChanges: null };
-    const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null };
+    const last: LifePlan = { operations: 5, ending: 'close', afterChanges: null, fromPass: 0 };
+    const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null, fromPass: 0 };
     let before: Ending | null = null;
     for (const [index, life] of [...this.#plan.lives, last, look].entries()) {
       if (before === 'rot') return this.#lookAtRot(index);
@@ -106,7 +119,9 @@ class Run {
       end();
     };
     abort = fail;
+    const passesBefore = this.passes;
     this.#host.disk.onChange = () => {
+      if (this.passes - passesBefore < life.fromPass) return;
       changes += 1;
       if (changes !== life.afterChanges) return;
       if (this.#cutOff(life.ending)) end();
@@ -133,7 +148,7 @@ class Run {
     const turned = turnBit(this.#host.disk, new Draw(`${this.#plan.seed}/rot`));
     this.world.trace.tell('disk', () => `a bit turned in ${turned}`);
     this.#isRotten = true;
-    const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null };
+    const look: LifePlan = { operations: 0, ending: 'close', afterChanges: null, fromPass: 0 };
     const failure = await this.#liveOnce(look, index);
     return failure === null ? null : `a bit turned in ${turned}: ${failure}`;
   }
@@ -187,20 +202,48 @@ class Run {
   #takePromises(): void {
     const config = { ...defaultLogConfig, ...this.#plan.config };
     for (const [partition, log] of this.#logs.entries()) {
-      notePromises({ config }, this.models[partition] as LogModel, log);
+      notePromises(
+        { config, wallTimeMs: this.#wallTime() },
+        this.models[partition] as LogModel,
+        log,
+      );
     }
     if (!this.#host.isRunning) this.#logs = [];
   }
 
+  /** Nothing that looks right may be made of something that is wrong. */
+  async #judgeCompactedRot(environment: Environment, manager: LogManager): Promise<void> {
+    await pause(environment, ROT_COMPACTED_MS);
+    for (const [partition, model] of this.models.entries()) {
+      const log = manager.get(TOPIC, partition);
+      if (log !== undefined) await judgeRotten(model, log, true);
+    }
+  }
+
+  #counted(environment: Environment): Environment {
+    const { workers } = environment;
+    const run: typeof workers.run = (task, job, options) => {
+      if (task.exportName === indexKeysTask.exportName) this.passes += 1;
+      return workers.run(task, job, options);
+    };
+    return { ...environment, workers: { run } };
+  }
+
   async #work(environment: Environment, life: LifePlan, index: number): Promise<void> {
-    const { seed, openFilesLimit } = this.#plan;
+    const { seed, openFilesLimit, cleaner } = this.#plan;
     const config = { ...defaultLogConfig, ...this.#plan.config };
+    this.#mayClean = false;
+    this.#wallTime = () => environment.clock.wallTime();
     const manager = await openOr(life.ending, {
+      cleaner:
+        cleaner === null
+          ? undefined
+          : () => (this.#mayClean ? cleaner : { ...cleaner, threads: 0, backoffMs: 1 }),
       directories: [DIRECTORY],
       clusterId: 'AAAAAAAAAAAAAAAAAAAAAA',
       brokerId: 0,
       logConfigOf: () => config,
-      environment,
+      environment: this.#counted(environment),
       buffers: new BufferPool({ poison: true }),
       openFilesLimit,
       indexCacheBytes: 200,
@@ -218,16 +261,20 @@ class Run {
       try {
         log = await manager.getOrCreate(TOPIC, partition, null);
         if (this.#isRotten) {
-          await judgeRotten(model, log);
+          await judgeRotten(model, log, cleaner !== null);
           continue;
         }
-        await judgeOpened(model, log, config.cleanupPolicy.includes('compact'));
+        if (cleaner === null)
+          await judgeOpened(model, log, config.cleanupPolicy.includes('compact'));
+        else await judgeOpenedCompacted(model, log, config, environment.clock.wallTime());
       } catch (error) {
         if (error instanceof KafkaError && isUnwell(this.#host)) return;
         throw error;
       }
       this.#logs[partition] = log;
     }
+    this.#mayClean = true;
+    if (this.#isRotten && cleaner !== null) await this.#judgeCompactedRot(environment, manager);
     const draw = new Draw(`${seed}/work ${index}`);
     const worker = {
       environment,
@@ -236,12 +283,18 @@ class Run {
       models: this.models,
       epochs: this.#epochs,
       config,
+      passes: cleaner === null ? null : () => this.passes,
       tell: (text: string): void => this.world.trace.tell('work', () => text),
     };
     for (let count = 0; count < life.operations; count += 1) {
       await performOne(worker);
       this.#takePromises();
     }
+    const { uncleanablePartitions } = manager.cleanerStats;
+    hold(
+      uncleanablePartitions === 0 || this.#isRotten,
+      () => `${uncleanablePartitions} logs cannot be compacted`,
+    );
     if (life.ending !== 'close' && life.ending !== 'rot') return;
     while ([...manager.all()].some((log) => log.logEndOffset < log.nextOffset && !log.offline)) {
       await pause(environment, 1);

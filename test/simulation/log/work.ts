@@ -3,6 +3,8 @@
  * producer, and all that moves the ends of a log; drawn from the seed, noted in the models.
  */
 import {
+  baseOffset,
+  batchSize,
   encodeBatch,
   encodeTransactionMarker,
   KafkaError,
@@ -15,8 +17,16 @@ import type { LogConfig } from '../../../packages/broker/src/log/log-config.ts';
 import type { LogManager } from '../../../packages/broker/src/log/log-manager.ts';
 import type { AppendOrigin } from '../../../packages/broker/src/log/log-types.ts';
 import type { PartitionLog } from '../../../packages/broker/src/log/partition-log.ts';
-import { expectAnswers, expectServed } from './judge.ts';
-import type { LogModel, ModelBatch, ModelProducer } from './log-model.ts';
+import {
+  excuseReached,
+  expectCompacted,
+  expectCompactedAnswers,
+  foundIn,
+  identified,
+  noteReach,
+} from './compacted-judge.ts';
+import { expectAnswers, expectServed, hold, readWhole } from './judge.ts';
+import type { LogModel, ModelBatch, ModelProducer, ModelRecord } from './log-model.ts';
 
 const OPERATIONS = {
   append: 30,
@@ -36,6 +46,18 @@ const OPERATIONS = {
   waitLong: 1,
 } as const;
 
+/** Compaction reaches what is below the high watermark and behind the active segment, and takes its time. */
+const COMPACTED_OPERATIONS = {
+  ...OPERATIONS,
+  append: 40,
+  truncate: 2,
+  highWatermark: 14,
+  read: 4,
+  ask: 4,
+  wait: 12,
+  waitLong: 3,
+} as const;
+
 /** A record's own share of a log is made to stand out when it is looked at in hexadecimal. */
 const FILL = 0xa5;
 
@@ -47,7 +69,9 @@ export interface Worker {
   readonly models: readonly LogModel[];
   /** Leader epoch that batches are appended in, by partition; only rises. */
   readonly epochs: number[];
-  readonly config: Pick<LogConfig, 'flushIntervalMessages' | 'cleanupPolicy'>;
+  readonly config: LogConfig;
+  /** How often a compaction has begun; null where logs are not compacted. */
+  readonly passes: (() => number) | null;
   /** A line for whoever reads the trace. */
   readonly tell: (text: string) => void;
 }
@@ -59,7 +83,7 @@ export async function performOne(worker: Worker): Promise<void> {
   const model = models[partition] as LogModel;
   const log = manager.get(model.topic, partition);
   if (log === undefined || log.offline) return;
-  const operation = draw.weighted(OPERATIONS);
+  const operation = draw.weighted(worker.passes === null ? OPERATIONS : COMPACTED_OPERATIONS);
   worker.tell(`${log.name} ${operation}: ${stateOf(model, log)}`);
   try {
     await perform(worker, operation, model, log, partition);
@@ -78,11 +102,12 @@ function stateOf(model: LogModel, log: PartitionLog): string {
 
 /** Takes the log's own promises down. */
 export function notePromises(
-  { config }: Pick<Worker, 'config'>,
+  { config, wallTimeMs }: Pick<Worker, 'config'> & { readonly wallTimeMs: number },
   model: LogModel,
   log: PartitionLog,
 ): void {
   if (model.cutFrom !== null) return;
+  noteReach(model, log, wallTimeMs);
   // A cut in a gap that compaction left at the leader ends a log behind its last batch, until a restart.
   const promised = (offset: number): number =>
     (model.branch.findLast(({ lastOffset }) => lastOffset < offset)?.lastOffset ?? -1) + 1;
@@ -133,7 +158,12 @@ async function perform(
       log.flush().catch(ofTheDisk);
       return;
     case 'truncate':
-      return truncate(model, log, draw.between(model.startOffset, model.nextOffset));
+      return truncate(
+        worker,
+        model,
+        log,
+        draw.between(leastEnd(worker, model, log), model.nextOffset),
+      );
     case 'beginAnew':
       return beginAnew(model, log, draw.chance(0.5) ? 0 : model.nextOffset + draw.below(50));
     case 'advanceStart':
@@ -141,15 +171,22 @@ async function perform(
       await log.advanceLogStart(draw.between(log.logStartOffset, log.logEndOffset));
       return;
     case 'highWatermark':
-      log.updateHighWatermark(draw.between(log.highWatermark, log.logEndOffset));
+      log.updateHighWatermark(
+        worker.passes !== null && draw.chance(0.6)
+          ? log.logEndOffset
+          : draw.between(log.highWatermark, log.logEndOffset),
+      );
       return;
     case 'checkpoint':
       return manager.checkpointHighWatermarks(() => null);
     case 'retention':
       return manager.applyRetention();
     case 'read':
-      return expectServed(model, log, draw);
+      return worker.passes === null
+        ? expectServed(model, log, draw)
+        : expectServedCompacted(worker, model, log);
     case 'ask':
+      if (worker.passes !== null) return expectWholeCompacted(worker, model, log);
       return expectAnswers(model, log, { afterRestart: model.isReloaded, timesMayBeWrong: false });
     case 'newEpoch':
       worker.epochs[partition] = (worker.epochs[partition] ?? 0) + draw.between(1, 3);
@@ -160,6 +197,62 @@ async function perform(
     case 'waitLong':
       return pause(environment, draw.between(1_000, 15_000));
   }
+}
+
+/** Some read in the middle of the work and of compactions: all of it was appended, in this order. */
+async function expectServedCompacted(
+  { draw }: Worker,
+  model: LogModel,
+  log: PartitionLog,
+): Promise<void> {
+  if (model.cutFrom !== null) return;
+  const from = draw.between(log.logStartOffset, log.logEndOffset);
+  const { branch } = model;
+  const slice = await log.read(from, draw.oneOf([1, 500, 100_000]), log.logEndOffset, true);
+  const bytes = Buffer.concat(slice.chunks);
+  for (const memory of slice.lent) memory.release();
+  if (model.branch !== branch) return;
+  let next = from;
+  for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
+    const batch = bytes.subarray(at, at + batchSize(bytes, at));
+    const first = baseOffset(batch, 0);
+    const found = foundIn(model, first, batch);
+    hold(
+      found !== null && branch.includes(found.batch) && found.batch.lastOffset >= next,
+      () => `${log.name}: ${first} is served behind ${next}, and was not appended so`,
+    );
+    next = found.batch.lastOffset + 1;
+  }
+}
+
+/** All of the log, unless a compaction begins while it is read: then it was never there all at once. */
+async function expectWholeCompacted(
+  { environment, config, passes }: Worker,
+  model: LogModel,
+  log: PartitionLog,
+): Promise<void> {
+  if (model.cutFrom !== null || log.logEndOffset !== log.nextOffset) return;
+  const { branch } = model;
+  const { logStartOffset: start, logEndOffset: end } = log;
+  const began = passes?.();
+  const isUndisturbed = (): boolean =>
+    model.branch === branch &&
+    log.logStartOffset === start &&
+    log.logEndOffset === end &&
+    passes?.() === began;
+  const served = await readWhole(log, start, true);
+  if (!isUndisturbed()) return;
+  const wallTimeMs = environment.clock.wallTime();
+  noteReach(model, log, wallTimeMs);
+  const found = identified(model, log, served);
+  expectCompacted(model, log, { way: branch, found, promised: end, wallTimeMs, rules: config });
+  // What happens to segments of a pass that is under way may still change what is found.
+  await expectCompactedAnswers(
+    model,
+    log,
+    { way: branch, found },
+    () => isUndisturbed() && !log.compaction.lease.held,
+  );
 }
 
 function ofTheDisk(error: unknown): void {
@@ -175,8 +268,21 @@ async function written({ environment }: Worker, log: PartitionLog): Promise<void
   while (log.logEndOffset < wanted && !log.offline) await pause(environment, 1);
 }
 
-async function truncate(model: LogModel, log: PartitionLog, offset: number): Promise<void> {
+/** Compacted logs are seldom cut below the high watermark: nobody can say then what a producer did that compaction has forgotten. */
+function leastEnd({ passes, draw }: Worker, model: LogModel, log: PartitionLog): number {
+  const isUsual = passes !== null && draw.chance(0.8);
+  return isUsual ? Math.min(log.highWatermark, model.nextOffset) : model.startOffset;
+}
+
+async function truncate(
+  { environment, passes }: Worker,
+  model: LogModel,
+  log: PartitionLog,
+  offset: number,
+): Promise<void> {
   if (model.cutFrom !== null) return;
+  noteReach(model, log, environment.clock.wallTime());
+  excuseReached(model, log);
   // Until it returns either may be found after a crash; what is cut is promised no more.
   model.cutFrom = model.branch;
   const kept = model.branch.filter(({ lastOffset }) => lastOffset < offset);
@@ -187,8 +293,20 @@ async function truncate(model: LogModel, log: PartitionLog, offset: number): Pro
   model.startOffset = Math.min(model.startOffset, end);
   model.acknowledged = Math.min(model.acknowledged, endOf(model));
   model.synced = Math.min(model.synced, endOf(model));
+  const isCompacted = passes !== null && end < model.compaction.reachMax;
+  if (isCompacted) {
+    // What stands last may be gone: then the log ends before it, once it is opened again.
+    model.acknowledged = 0;
+    model.synced = 0;
+    model.hasUnknownPast = true;
+  }
   await log.truncateTo(offset);
+  if (isCompacted) {
+    const last = (await readWhole(log, log.logStartOffset, true)).at(-1)?.lastOffset ?? -1;
+    model.branch = model.branch.filter(({ lastOffset }) => lastOffset <= last);
+  }
   model.nextOffset = log.nextOffset;
+  model.compaction.reachMax = Math.min(model.compaction.reachMax, log.nextOffset);
   model.cutFrom = null;
   model.isReloaded = true;
 }
@@ -203,6 +321,7 @@ async function beginAnew(model: LogModel, log: PartitionLog, offset: number): Pr
   model.synced = 0;
   model.begunAnew = true;
   await log.truncateFullyAndStartAt(offset);
+  model.compaction.reachMax = 0;
   model.cutFrom = null;
   model.hasUnknownPast = false;
   model.acknowledged = offset;
@@ -229,9 +348,10 @@ function append(worker: Worker, model: LogModel, log: PartitionLog, partition: n
     const gap = hasGaps && !asLeader && draw.chance(0.1) ? draw.below(4) : 0;
     const who = index === 0 ? producer : null;
     const timestamp = wallTimeMs - draw.below(3_000);
-    const bytes = batchOf(who, timestamp, draw);
-    const lastDelta = bytes.readInt32BE(23);
     const firstOffset = offset + gap;
+    const keyed = isMarker(who) ? [] : keyedRecords(worker, model, firstOffset, timestamp);
+    const bytes = keyed.length > 0 ? keyedBatchOf(who, keyed, draw) : batchOf(who, timestamp, draw);
+    const lastDelta = bytes.readInt32BE(23);
     setBaseOffset(bytes, 0, firstOffset);
     setPartitionLeaderEpoch(bytes, 0, epoch);
     parts.push(bytes);
@@ -242,6 +362,8 @@ function append(worker: Worker, model: LogModel, log: PartitionLog, partition: n
       epoch,
       timestamp,
       producer: who,
+      records: keyed,
+      previous: null,
     });
     offset = firstOffset + lastDelta + 1;
     after = offset;
@@ -260,9 +382,58 @@ function append(worker: Worker, model: LogModel, log: PartitionLog, partition: n
   let at = 0;
   for (const [index, batch] of made.entries()) {
     const size = parts[index]?.length ?? 0;
-    model.accept({ ...batch, bytes: records.subarray(at, at + size) });
+    const previous = model.branch.at(-1) ?? null;
+    model.accept({ ...batch, previous, bytes: records.subarray(at, at + size) });
     at += size;
   }
+}
+
+/** What the records of a batch are to be where logs are compacted; none where they are not. */
+function keyedRecords(
+  { draw, passes }: Worker,
+  model: LogModel,
+  firstOffset: number,
+  timestamp: number,
+): ModelRecord[] {
+  if (passes === null) return [];
+  return Array.from({ length: draw.between(1, 3) }, (_, index) => {
+    model.serials += 1;
+    return {
+      offset: firstOffset + index,
+      key: `k${draw.below(7)}`,
+      serial: model.serials,
+      isTombstone: draw.chance(0.25),
+      timestamp: timestamp + index,
+    };
+  });
+}
+
+/** Uncompressed: lookups by time unfold in the thread pool of the real system, whose time is not the world's. */
+function keyedBatchOf(
+  producer: ModelProducer | null,
+  records: readonly ModelRecord[],
+  draw: Draw,
+): Buffer {
+  return encodeBatch({
+    records: records.map(({ key, serial, isTombstone, timestamp }) => ({
+      key: Buffer.from(key),
+      value: isTombstone ? null : Buffer.alloc(draw.oneOf([0, 10, 60]), FILL),
+      headers: [{ key: 's', value: Buffer.from(String(serial)) }],
+      timestamp,
+    })),
+    transactional: producer?.kind === 'transactional',
+    ...producerFields(producer),
+  });
+}
+
+function isMarker(producer: ModelProducer | null): boolean {
+  return producer?.kind === 'commit' || producer?.kind === 'abort';
+}
+
+function producerFields(producer: ModelProducer | null) {
+  if (producer === null) return {};
+  const { id, epoch, firstSequence } = producer;
+  return { producerId: id, producerEpoch: epoch, baseSequence: firstSequence };
 }
 
 function batchOf(producer: ModelProducer | null, timestamp: number, draw: Draw): Buffer {
@@ -283,13 +454,7 @@ function batchOf(producer: ModelProducer | null, timestamp: number, draw: Draw):
       timestamp: timestamp + index,
     })),
     transactional: producer?.kind === 'transactional',
-    ...(producer === null
-      ? {}
-      : {
-          producerId: producer.id,
-          producerEpoch: producer.epoch,
-          baseSequence: producer.firstSequence,
-        }),
+    ...producerFields(producer),
   });
 }
 
@@ -308,12 +473,12 @@ function drawnProducer(model: LogModel, draw: Draw): ModelProducer | null {
       : !open || draw.chance(0.5)
         ? 'transactional'
         : draw.oneOf(['commit', 'abort'] as const);
-  const isMarker = kind === 'commit' || kind === 'abort';
+  const ends = kind === 'commit' || kind === 'abort';
   return {
     id,
     epoch,
     kind,
-    firstSequence: isMarker ? -1 : (last ?? -1) + 1,
-    coordinatorEpoch: isMarker ? Math.max(0, state?.coordinatorEpoch ?? 0) + draw.below(2) : -1,
+    firstSequence: ends ? -1 : (last ?? -1) + 1,
+    coordinatorEpoch: ends ? Math.max(0, state?.coordinatorEpoch ?? 0) + draw.below(2) : -1,
   };
 }
