@@ -142,6 +142,7 @@ async function segmentsOf(
   { partitionIndex, timestamp, maxNumOffsets }: AskedPartition,
   { replicaId }: ListOffsetsRequest,
 ) {
+  if (timestamp < EARLIEST) throw new KafkaError('UNSUPPORTED_VERSION');
   const offsets = await log.segmentOffsetsBefore(timestamp, maxNumOffsets);
   const visible = offsets.filter((offset) => offset <= highWatermark);
   const isCut = replicaId === CONSUMER && visible.length < offsets.length;

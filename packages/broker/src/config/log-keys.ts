@@ -3,7 +3,7 @@
  * Names, types and defaults are Kafka 3.9's; a key without `dynamic` needs a restart to change.
  */
 import { atLeast, between, defineConfig, each, nonEmpty, oneOf } from '@odradek/runtime';
-import { gzipLevel } from './validators.ts';
+import { gzipLevel, messageFormatVersion } from './validators.ts';
 
 export const logKeys = defineConfig({
   'num.partitions': {
@@ -234,6 +234,7 @@ export const logKeys = defineConfig({
   'log.message.format.version': {
     type: 'string',
     default: '3.0-IV1',
+    validate: messageFormatVersion,
     doc: 'Kept for old files: batches are always stored in version 2.',
   },
   'log.message.downconversion.enable': {

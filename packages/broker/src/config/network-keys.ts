@@ -70,7 +70,7 @@ export const networkKeys = defineConfig({
   'queued.max.request.bytes': {
     type: 'long',
     default: -1,
-    doc: 'Bytes of requests that may be in memory before connections stop being read; -1: no limit.',
+    doc: 'Bytes of requests that may be in memory before connections stop being read; -1: 134217728, where Kafka has no limit.',
   },
   'odradek.metrics.port': {
     type: 'int',

@@ -76,8 +76,11 @@ const synonyms: Readonly<Record<TopicKey, readonly Synonym[]>> = {
   'leader.replication.throttled.replicas': [],
   'follower.replication.throttled.replicas': [],
   'message.downconversion.enable': [as('log.message.downconversion.enable')],
+  'remote.storage.enable': [],
   'local.retention.ms': [as('log.local.retention.ms')],
   'local.retention.bytes': [as('log.local.retention.bytes')],
+  'remote.log.copy.disable': [],
+  'remote.log.delete.on.disable': [],
 };
 
 export const isTopicKey = (key: string): key is TopicKey => Object.hasOwn(topicKeys, key);

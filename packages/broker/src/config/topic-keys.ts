@@ -3,7 +3,7 @@
  * can be changed while brokers run. What a topic does not set comes from the broker: topic-config.ts.
  */
 import { atLeast, between, defineConfig, each, oneOf } from '@odradek/runtime';
-import { gzipLevel, throttledReplicas } from './validators.ts';
+import { gzipLevel, messageFormatVersion, notTrue, throttledReplicas } from './validators.ts';
 
 export const topicKeys = defineConfig({
   'segment.bytes': {
@@ -167,6 +167,7 @@ export const topicKeys = defineConfig({
   'message.format.version': {
     type: 'string',
     default: '3.0-IV1',
+    validate: messageFormatVersion,
     dynamic: 'cluster-wide',
     doc: 'Kept for old tools: batches are always stored in version 2.',
   },
@@ -218,6 +219,13 @@ export const topicKeys = defineConfig({
     dynamic: 'cluster-wide',
     doc: 'Whether old Fetch versions are served.',
   },
+  'remote.storage.enable': {
+    type: 'boolean',
+    default: false,
+    validate: notTrue,
+    dynamic: 'cluster-wide',
+    doc: 'Kept for old tools: there is no tiered storage.',
+  },
   'local.retention.ms': {
     type: 'long',
     default: -2,
@@ -229,6 +237,20 @@ export const topicKeys = defineConfig({
     type: 'long',
     default: -2,
     validate: atLeast(-2),
+    dynamic: 'cluster-wide',
+    doc: 'Kept for old tools: there is no tiered storage.',
+  },
+  'remote.log.copy.disable': {
+    type: 'boolean',
+    default: false,
+    validate: notTrue,
+    dynamic: 'cluster-wide',
+    doc: 'Kept for old tools: there is no tiered storage.',
+  },
+  'remote.log.delete.on.disable': {
+    type: 'boolean',
+    default: false,
+    validate: notTrue,
     dynamic: 'cluster-wide',
     doc: 'Kept for old tools: there is no tiered storage.',
   },

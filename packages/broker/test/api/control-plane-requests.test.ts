@@ -495,7 +495,7 @@ describe('DescribeConfigs', () => {
     await start(1, 'ssl.keystore.password=hunter2');
     await ask(1, apis.createTopics, 7, create([wanted('t')]));
     const topic = await ask(1, apis.describeConfigs, version, describeOne(2, 't'));
-    expect(topic.results[0]?.configs).toHaveLength(33);
+    expect(topic.results[0]?.configs).toHaveLength(36);
     const { results } = await ask(1, apis.describeConfigs, version, describeOne(4, '1'));
     const configs = results[0]?.configs ?? [];
     const of = (name: string) => configs.find((config) => config.name === name);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError, parseProperties } from '@odradek/runtime';
 import { type BrokerKey, readBrokerConfig } from '../../src/config/broker-config.ts';
+import { isFormatVersion } from '../../src/config/message-format-version.ts';
 import { checkTopicSettings, logConfigOf, topicValuesOf } from '../../src/config/topic-config.ts';
 import { defaultLogConfig } from '../../src/log/log-config.ts';
 
@@ -57,6 +58,8 @@ describe('settings that are refused', () => {
       /Invalid value 1 for configuration segment\.bytes: must be an integer at least 14/,
     ],
     [{ 'cleanup.policy': 'burn' }, /cleanup\.policy/],
+    [{ 'message.format.version': 'nonsense' }, /a Kafka release from 0\.8\.0 to 3\.9/],
+    [{ 'remote.storage.enable': 'true' }, /there is no tiered storage/],
     [{ 'min.compaction.lag.ms': '9', 'max.compaction.lag.ms': '8' }, /must not exceed/],
   ])('%j', (settings, message) => {
     const check = () => checkTopicSettings(brokerWith(''), own(settings as Record<string, string>));
@@ -68,4 +71,18 @@ describe('settings that are refused', () => {
     const settings = own({ 'cleanup.policy': 'compact,delete', 'retention.ms': '-1' });
     expect(() => checkTopicSettings(brokerWith(''), settings)).not.toThrow();
   });
+});
+
+// What MetadataVersion.fromVersionString of Kafka 3.9.1 says to each; it also knows steps to a 4.0 that was yet to come.
+test.each([
+  ...['0.8.0', '0.8.2.1', '0.9.0', '0.10.0', '0.10.0.1', '0.10.0-IV0', '0.10.1-IV2', '0.11.0'],
+  ...['1.0', '1.0.0', '1.0-IV0', '1.0.0-IV0', '2.8', '2.8.1', '2.8-IV1', '3.0-IV1', '3.9', '3.9.1'],
+])('%s is a message format', (version) => {
+  expect(isFormatVersion(version)).toBe(true);
+});
+test.each([
+  ...['0.8', '0.10', '0.11', '0.9.0-IV0', '2.1-IV5', '3', '3.10', '3.9-IV9', '4.0', '4.1', '', 'x'],
+  ...['3.0-', '3.0-IV', 'constructor'],
+])('"%s" is none', (version) => {
+  expect(isFormatVersion(version)).toBe(false);
 });
