@@ -13,6 +13,7 @@
 import { DiskError } from '@odradek/runtime';
 import { INDEX_WRITE_BYTES } from './index-entries.ts';
 import type { LogResources } from './log-resources.ts';
+import type { FileInUse } from './open-files.ts';
 import type { Segment } from './segment.ts';
 import { buffersOf, type StoredBatches } from './tail-cache.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
@@ -55,6 +56,8 @@ export class AppendQueue {
   #state: 'idle' | 'scheduled' | 'writing' | 'stopped' = 'idle';
   #pendingBytes = 0;
   #waiting: (() => void)[] = [];
+  /** The file that is being written, when it was open already. */
+  #used: FileInUse | null = null;
 
   constructor(resources: LogResources, owner: AppendQueueOwner) {
     this.#resources = resources;
@@ -109,15 +112,23 @@ export class AppendQueue {
     while (this.#queued.length > 0) {
       const items = this.#queued;
       this.#queued = [];
+      const run = plainRun(items);
       try {
-        await this.#carryOut(items);
+        if (run === null) await this.#carryOut(items);
+        else {
+          // Each function that waits costs some hundred bytes of garbage for every write: here is one only.
+          await this.#handOver(run);
+          this.#endUse();
+          if (!this.#isStopped() && this.#handedOver(run)) await this.#writeIndexes(run);
+        }
       } catch (error) {
+        this.#endUse();
         if (!(error instanceof DiskError)) throw error;
         if (this.#isStopped()) return; // Another log of the directory failed first.
         this.stop();
         this.#owner.failed(error);
       } finally {
-        settleTasks(items);
+        if (run === null) settleTasks(items);
       }
     }
     if (this.#isStopped()) return;
@@ -125,7 +136,7 @@ export class AppendQueue {
     this.#wakeWaiting();
   }
 
-  /** Appends to one segment that follow each other are one write; nearly always that is all of them. */
+  /** Appends to one segment that follow each other are one write. */
   async #carryOut(items: readonly (QueuedAppend | QueuedTask)[]): Promise<void> {
     let run: QueuedAppend[] = [];
     for (const item of items) {
@@ -148,31 +159,53 @@ export class AppendQueue {
   async #writeRun(run: readonly QueuedAppend[]): Promise<void> {
     const segment = run[0]?.segment;
     if (segment === undefined) return;
-    const buffers = buffersOf(run.map(({ stored }) => stored));
-    const { files } = this.#resources;
-    await (this.#owner.writeDurably(run, buffers) ??
-      files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes)));
-    if (this.#isStopped()) return;
-    let sizeBytes = 0;
-    let aborts = false;
-    for (const { stored, aborted } of run) {
-      sizeBytes += stored.sizeBytes;
-      if (aborted.length > 0) aborts = true;
+    try {
+      await this.#handOver(run);
+    } finally {
+      this.#endUse();
     }
-    if (aborts) {
-      await segment.needTransactionIndex().append(
-        this.#resources.files,
-        run.flatMap(({ aborted }) => aborted),
-      );
+    if (this.#isStopped()) return;
+    const aborted = run.flatMap((append) => append.aborted);
+    if (aborted.length > 0) {
+      await segment.needTransactionIndex().append(this.#resources.files, aborted);
       if (this.#isStopped()) return;
     }
+    if (this.#handedOver(run)) await this.#writeIndexes(run);
+  }
+
+  /** Writes appends to one segment. To be followed by `#endUse`, however it ends. */
+  #handOver(run: readonly QueuedAppend[]): Promise<void> {
+    const { segment } = run[0] as QueuedAppend;
+    const buffers = buffersOf(run);
+    const durable = this.#owner.writeDurably(run, buffers);
+    if (durable !== null) return durable;
+    const { files } = this.#resources;
+    this.#used = files.begin(segment.logPath);
+    return (
+      this.#used?.file.write(buffers, segment.writtenBytes) ??
+      files.use(segment.logPath, (file) => file.write(buffers, segment.writtenBytes))
+    );
+  }
+
+  #endUse(): void {
+    if (this.#used !== null) this.#resources.files.end(this.#used);
+    this.#used = null;
+  }
+
+  /** The system has these appends. @returns whether index entries are to be written */
+  #handedOver(run: readonly QueuedAppend[]): boolean {
+    const { segment } = run[0] as QueuedAppend;
+    let sizeBytes = 0;
+    for (const { stored } of run) sizeBytes += stored.sizeBytes;
     segment.writtenBytes += sizeBytes;
     this.#release(sizeBytes);
     this.#owner.written(run);
     for (const { stored } of run) stored.release();
-    if (segment.offsetIndex.entries.unwrittenBytes >= INDEX_WRITE_BYTES) {
-      await writeIndexes(this.#resources, segment);
-    }
+    return segment.offsetIndex.entries.unwrittenBytes >= INDEX_WRITE_BYTES;
+  }
+
+  #writeIndexes(run: readonly QueuedAppend[]): Promise<void> {
+    return writeIndexes(this.#resources, (run[0] as QueuedAppend).segment);
   }
 
   #isStopped(): boolean {
@@ -199,6 +232,17 @@ export async function writeIndexes({ files }: LogResources, segment: Segment): P
     await files.use(entries.path, (file) => entries.write(file));
     segment.hasLooseIndexes = true; // Whoever forced it to the medium meanwhile may have come too soon.
   }
+}
+
+/** The items, when all are appends to one segment and abort nothing, as they nearly always are. */
+function plainRun(items: readonly (QueuedAppend | QueuedTask)[]): readonly QueuedAppend[] | null {
+  let segment: Segment | null = null;
+  for (const item of items) {
+    if ('run' in item || item.aborted.length > 0) return null;
+    if (segment !== null && item.segment !== segment) return null;
+    segment = item.segment;
+  }
+  return items as readonly QueuedAppend[];
 }
 
 function settleTasks(items: readonly (QueuedAppend | QueuedTask)[]): void {

@@ -14,6 +14,11 @@ export const CLOSING_FILES_MAX = 16;
 const MODES = ['write', 'read', 'durable'] as const;
 type Mode = (typeof MODES)[number];
 
+/** A file that stays open until `end` is called with it. */
+export interface FileInUse {
+  readonly file: DiskFile;
+}
+
 interface OpenFile {
   readonly key: string;
   readonly opening: Promise<DiskFile>;
@@ -65,10 +70,29 @@ export class OpenFiles {
     try {
       return await operation(entry.file ?? (await entry.opening));
     } finally {
-      entry.users -= 1;
-      if (entry.dropped) void this.#closeUnused(entry);
-      else if (entry.users === 0) this.#wakeNext();
+      this.#leave(entry);
     }
+  }
+
+  /**
+   * As {@link use}, for those who write often: without a function that waits around the operation.
+   * @returns null when the file is not open; otherwise `end` is to be called
+   */
+  begin(path: string): FileInUse | null {
+    const entry = this.#open.get(path);
+    if (entry === undefined || entry.file === null) return null;
+    this.#take(path, path, 'write');
+    return entry as FileInUse & OpenFile;
+  }
+
+  end(used: FileInUse): void {
+    this.#leave(used as FileInUse & OpenFile);
+  }
+
+  #leave(entry: OpenFile): void {
+    entry.users -= 1;
+    if (entry.dropped) void this.#closeUnused(entry);
+    else if (entry.users === 0) this.#wakeNext();
   }
 
   /** As {@link use}, with each write on the medium when it resolves. */

@@ -338,18 +338,20 @@ function startInRoom({ room }: Tail, newest: Block | undefined, sizeBytes: numbe
 }
 
 /** What a write takes: stored batches that lie side by side as one. */
-export function buffersOf(stored: readonly StoredBatches[]): Buffer[] {
+export function buffersOf(appends: readonly { readonly stored: StoredBatches }[]): Buffer[] {
   const buffers: Buffer[] = [];
-  for (let index = 0; index < stored.length; ) {
-    const { block, start, end: firstEnd } = stored[index] as StoredBatches;
-    let end = firstEnd;
-    for (index += 1; index < stored.length; index += 1) {
-      const next = stored[index] as StoredBatches;
-      if (next.block !== block || next.start !== end) break;
-      end = next.end;
+  let block: StoredBatches['block'] | null = null;
+  let start = 0;
+  let end = 0;
+  for (const { stored } of appends) {
+    if (stored.block === block && stored.start === end) {
+      end = stored.end;
+      continue;
     }
-    buffers.push(block.memory.bytes.subarray(start, end));
+    if (block !== null) buffers.push(block.memory.bytes.subarray(start, end));
+    ({ block, start, end } = stored);
   }
+  if (block !== null) buffers.push(block.memory.bytes.subarray(start, end));
   return buffers;
 }
 

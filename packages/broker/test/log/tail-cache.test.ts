@@ -124,7 +124,7 @@ test('what is written is one piece where batches lie side by side', () => {
     cache.store(Buffer.alloc(50, 200), two);
     if (n === 20) stored.push(cache.store(Buffer.alloc(5000, 99), one));
   }
-  const buffers = buffersOf(stored);
+  const buffers = buffersOf(stored.map((each) => ({ stored: each })));
   expect(buffers.length).toBeLessThan(10);
   expect(Buffer.concat(buffers)).toEqual(Buffer.concat(stored.map(({ bytes }) => bytes)));
   expect(buffersOf([])).toEqual([]);
@@ -256,7 +256,7 @@ test('what is stored aside takes nobody else’s place, and its memory is free o
   for (let n = 0; n < 50; n += 1) {
     const stored = cache.storeAside(Buffer.alloc(100_000, n));
     cache.add(aside, stored, n, n + 1);
-    expect(Buffer.concat(buffersOf([stored])).equals(Buffer.alloc(100_000, n))).toBe(true);
+    expect(Buffer.concat(buffersOf([{ stored }])).equals(Buffer.alloc(100_000, n))).toBe(true);
     stored.release();
   }
   expect([cache.bytes, aside.count]).toEqual([bytes, 0]);

@@ -2,7 +2,7 @@
  * Disk over Node's file system. Reads and writes are positioned and go to libuv's pool; short writes
  * and short reads are continued here, so nobody above sees one. The lock is in lock-file.ts.
  */
-import { constants, writev as writeMany, write as writeOne } from 'node:fs';
+import { constants } from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -28,6 +28,7 @@ import type {
 import { DiskError } from '../errors.ts';
 import { readPieceNow, surveyNow } from './disk-survey.ts';
 import { takeLock } from './lock-file.ts';
+import { SMALL_WRITE_BYTES, type SmallWrites, writeByPool } from './small-writes.ts';
 import { systemCodeOf } from './system-error.ts';
 
 /**
@@ -56,6 +57,12 @@ async function guarded<T>(operation: string, path: string, running: Promise<T>):
   }
 }
 
+function sizeOf(buffers: readonly Uint8Array[]): number {
+  let sizeBytes = 0;
+  for (const buffer of buffers) sizeBytes += buffer.byteLength;
+  return sizeBytes;
+}
+
 /** What is left of `buffers` after their first `writtenBytes`. */
 function rest(buffers: readonly Uint8Array[], writtenBytes: number): Uint8Array[] {
   let skip = writtenBytes;
@@ -71,23 +78,21 @@ function rest(buffers: readonly Uint8Array[], writtenBytes: number): Uint8Array[
   return left;
 }
 
-/** By callback: a promise of the file handle's costs as much again as the call itself. */
 function writeOnce(
   { fd }: FileHandle,
   buffers: readonly Uint8Array[],
   position: number,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const done = (error: unknown, bytesWritten: number): void => {
-      if (error) reject(error);
-      else resolve(bytesWritten);
-    };
-    const [first] = buffers;
-    if (buffers.length === 1 && first !== undefined) {
-      writeOne(fd, first, 0, first.byteLength, position, done);
-    } else {
-      writeMany(fd, [...buffers], position, done);
-    }
+    writeByPool({
+      fd,
+      buffers,
+      position,
+      written: (error, bytesWritten) => {
+        if (error) reject(error);
+        else resolve(bytesWritten);
+      },
+    });
   });
 }
 
@@ -98,8 +103,7 @@ async function writeAll(
 ): Promise<void> {
   let left = buffers;
   let at = position;
-  let leftBytes = 0;
-  for (const buffer of buffers) leftBytes += buffer.byteLength;
+  let leftBytes = sizeOf(buffers);
   while (leftBytes > 0) {
     const bytesWritten = await writeOnce(handle, left, at);
     leftBytes -= bytesWritten;
@@ -114,11 +118,19 @@ class NodeFile implements DiskFile {
   readonly #handle: FileHandle;
   /** A write is to be followed by a sync: the system does not do it by itself. */
   readonly #owesSync: boolean;
+  /** Takes small writes; null when each is to go by itself. */
+  readonly #smallWrites: SmallWrites | null;
 
-  constructor(path: string, handle: FileHandle, owesSync: boolean) {
+  constructor(
+    path: string,
+    handle: FileHandle,
+    owesSync: boolean,
+    smallWrites: SmallWrites | null,
+  ) {
     this.path = path;
     this.#handle = handle;
     this.#owesSync = owesSync;
+    this.#smallWrites = smallWrites;
   }
 
   async sizeBytes(): Promise<number> {
@@ -126,8 +138,33 @@ class NodeFile implements DiskFile {
   }
 
   write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    if (this.#smallWrites !== null) {
+      const sizeBytes = sizeOf(buffers);
+      if (sizeBytes > 0 && sizeBytes <= SMALL_WRITE_BYTES)
+        return this.#writeSmall(this.#smallWrites, buffers, position, sizeBytes);
+    }
     const written = guarded('write', this.path, writeAll(this.#handle, buffers, position));
     return this.#owesSync ? written.then(() => this.sync()) : written;
+  }
+
+  #writeSmall(
+    smallWrites: SmallWrites,
+    buffers: readonly Uint8Array[],
+    position: number,
+    sizeBytes: number,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const written = (error: Error | null, bytesWritten: number): void => {
+        if (error) reject(diskError(error, this.path, 'write'));
+        else if (bytesWritten === sizeBytes) resolve();
+        else {
+          const left = rest(buffers, bytesWritten);
+          const at = position + bytesWritten;
+          resolve(guarded('write', this.path, writeAll(this.#handle, left, at)));
+        }
+      };
+      smallWrites.write({ fd: this.#handle.fd, buffers, position, written }, sizeBytes);
+    });
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
@@ -233,7 +270,8 @@ async function atOnce<T>(work: () => T): Promise<T> {
   return work();
 }
 
-export function nodeDisk(): Disk {
+/** @param smallWrites carries out small writes to files that are opened for writing as usual */
+export function nodeDisk(smallWrites: SmallWrites | null = null): Disk {
   /** Replacements under way, by path: two at once would share the temporary file. */
   const replacing = new Map<string, Promise<void>>();
 
@@ -247,7 +285,8 @@ export function nodeDisk(): Disk {
   return {
     async open(path, mode): Promise<DiskFile> {
       const handle = await guarded('open', path, openFile(path, OPEN_FLAGS[mode]));
-      return new NodeFile(path, handle, mode === 'durable' && SYNCED_WRITES === 0);
+      const owesSync = mode === 'durable' && SYNCED_WRITES === 0;
+      return new NodeFile(path, handle, owesSync, mode === 'durable' ? null : smallWrites);
     },
     readFile: (path) => orMissing('read', path, readFile(path)),
     replaceFile(path, content): Promise<void> {

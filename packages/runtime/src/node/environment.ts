@@ -6,6 +6,7 @@ import { nodeDisk } from './disk.ts';
 import { nodeNetwork } from './network.ts';
 import { nodeRandom } from './random.ts';
 import { poisonsReleasedMemory } from './released-memory.ts';
+import { SmallWrites } from './small-writes.ts';
 import { nodeTimers, timersOn } from './timers.ts';
 import { nodeWorkers } from './workers.ts';
 
@@ -35,7 +36,7 @@ export function nodeEnvironment({
       log: log.child('network'),
       poison,
     }),
-    disk: nodeDisk(),
+    disk: nodeDisk(new SmallWrites()),
     workers: nodeWorkers({ holdsProcess }),
     log,
   };
