@@ -27,11 +27,15 @@ const MAX_TIMESTAMP = -3;
 const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 const EARLIEST_PENDING_UPLOAD = -6;
-/** Versions in which the special timestamps and the newer error code came. */
-const MAX_TIMESTAMP_SINCE = 7;
-const EARLIEST_LOCAL_SINCE = 8;
-const LATEST_TIERED_SINCE = 9;
-const EARLIEST_PENDING_UPLOAD_SINCE = 11;
+/** Names for offsets, and the first version that has them. */
+const NAMED_SINCE: ReadonlyMap<number, number> = new Map([
+  [LATEST, 0],
+  [EARLIEST, 0],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+]);
 const OFFSET_NOT_AVAILABLE_SINCE = 5;
 const LEADER_EPOCH_SINCE = 4;
 /** One offset in place of a list of segments' beginnings (KIP-79). */
@@ -117,6 +121,7 @@ async function answer(
   version: number,
 ): Promise<Answer> {
   try {
+    checkName(asked.timestamp, version);
     const partition = replicas.replicaFor(topic, NO_TOPIC_ID, asked.partitionIndex);
     if (typeof partition === 'string') throw new KafkaError(partition);
     checkReader(partition, asked, request);
@@ -142,7 +147,6 @@ async function segmentsOf(
   { partitionIndex, timestamp, maxNumOffsets }: AskedPartition,
   { replicaId }: ListOffsetsRequest,
 ) {
-  if (timestamp < EARLIEST) throw new KafkaError('UNSUPPORTED_VERSION');
   const offsets = await log.segmentOffsetsBefore(timestamp, maxNumOffsets);
   const visible = offsets.filter((offset) => offset <= highWatermark);
   const isCut = replicaId === CONSUMER && visible.length < offsets.length;
@@ -151,6 +155,12 @@ async function segmentsOf(
     errorCode: 0,
     oldStyleOffsets: isCut ? [highWatermark, ...visible] : offsets,
   };
+}
+
+/** Whoever leads: this can be answered nowhere. */
+function checkName(timestamp: number, version: number): void {
+  if (timestamp < 0 && version < (NAMED_SINCE.get(timestamp) ?? Number.POSITIVE_INFINITY))
+    throw new KafkaError('UNSUPPORTED_VERSION');
 }
 
 function checkReader(
@@ -172,27 +182,24 @@ async function list(
   version: number,
 ): Promise<Listed> {
   const { log } = partition;
-  if (timestamp === EARLIEST || (timestamp === EARLIEST_LOCAL && version >= EARLIEST_LOCAL_SINCE)) {
+  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL) {
     const { logStartOffset } = log;
     return { offset: logStartOffset, timestamp: -1, leaderEpoch: log.epochOf(logStartOffset) };
   }
   // No record of ours lies, or will lie, in other storage than ours.
-  if (timestamp === LATEST_TIERED && version >= LATEST_TIERED_SINCE) return NOTHING;
-  if (timestamp === EARLIEST_PENDING_UPLOAD && version >= EARLIEST_PENDING_UPLOAD_SINCE)
-    return NOTHING;
+  if (timestamp === LATEST_TIERED || timestamp === EARLIEST_PENDING_UPLOAD) return NOTHING;
   const end = visibleEnd(partition, request);
   const isSettled = hasSettled(partition, request);
   if (timestamp === LATEST) {
     if (!isSettled) throw notYet(version);
     return { offset: end, timestamp: -1, leaderEpoch: partition.leaderEpoch };
   }
-  if (timestamp === MAX_TIMESTAMP && version >= MAX_TIMESTAMP_SINCE) {
+  if (timestamp === MAX_TIMESTAMP) {
     const newest = await log.offsetOfMaxTimestamp();
     if (newest !== null && newest.offset < end) return newest;
     if (!isSettled) throw notYet(version);
     return NOTHING;
   }
-  if (timestamp < 0) throw new KafkaError('UNSUPPORTED_VERSION');
   const found = await log.offsetForTimestamp(timestamp, end);
   if (found !== null) return found;
   if (!isSettled) throw notYet(version);
