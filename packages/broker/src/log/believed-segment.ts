@@ -54,6 +54,8 @@ export async function believeSegment(
       ? await readTail(shell, sizeBytes, entry?.position ?? 0, around)
       : { nextOffset: around.nextBase, firstTimestamp: -1 };
   if (tail === null) return null;
+  // A roll and an orderly stop leave an entry: what has none is of clients without times, or somebody has emptied the file.
+  if (times === null && (await firstTimestamp(shell, sizeBytes, around)) >= 0) return null;
   const lastTimeEntry = times?.last ?? null;
   const state = { sizeBytes, offsetIndexCount, timeIndexCount, lastTimeEntry, ...tail };
   const segment = new Segment(options, state);
@@ -126,6 +128,23 @@ function areSane(
   return count === 1 || (last.offset > first.offset && last.timestamp > first.timestamp);
 }
 
+/** The largest timestamp of a segment's first batch; -1 in an empty segment. */
+async function firstTimestamp(
+  { logPath: path }: Segment,
+  sizeBytes: number,
+  { disk }: SegmentSurroundings,
+): Promise<number> {
+  if (sizeBytes === 0) return -1;
+  const [head] = await disk.readPieces([{ path, position: 0, sizeBytes: RECORD_BATCH_OVERHEAD }]);
+  return timestampIn(head);
+}
+
+function timestampIn(head: Buffer | undefined): number {
+  const header = Buffer.alloc(RECORD_BATCH_OVERHEAD); // One of an old format may be shorter.
+  head?.copy(header);
+  return factsOf(header, 0).maxTimestamp;
+}
+
 /** Log end and first timestamp of the active segment: from its last indexed batch on, and its first batch. */
 async function readTail(
   { baseOffset, logPath: path }: Segment,
@@ -139,8 +158,6 @@ async function readTail(
     { path, position: 0, sizeBytes: RECORD_BATCH_OVERHEAD },
     { path, position: from, sizeBytes: Math.min(sizeBytes - from, TAIL_BYTES) },
   ]);
-  const header = Buffer.alloc(RECORD_BATCH_OVERHEAD); // One of an old format may be shorter.
-  head?.copy(header);
   const visit = (batch: { readonly lastOffset: number }): boolean => {
     nextOffset = batch.lastOffset + 1;
     return true;
@@ -151,5 +168,5 @@ async function readTail(
       scanBatches(file, { from: end, to: sizeBytes, verify: false }, visit),
     );
   }
-  return end === sizeBytes ? { nextOffset, firstTimestamp: factsOf(header, 0).maxTimestamp } : null;
+  return end === sizeBytes ? { nextOffset, firstTimestamp: timestampIn(head) } : null;
 }

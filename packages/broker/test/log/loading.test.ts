@@ -63,6 +63,7 @@ describe('indexes after a stop that was called clean', () => {
 
   const harms: readonly { name: string; harm: (bytes: Buffer) => Buffer | null }[] = [
     { name: 'missing', harm: () => null },
+    { name: 'empty', harm: () => Buffer.alloc(0) },
     {
       name: 'as a mapped file of a killed broker, with zeros behind the entries',
       harm: (bytes) => Buffer.concat([bytes, Buffer.alloc(9_600 - bytes.length)]),
