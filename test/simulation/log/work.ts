@@ -251,7 +251,7 @@ async function expectWholeCompacted(
     model,
     log,
     { way: branch, found },
-    () => isUndisturbed() && !log.compaction.lease.held,
+    () => isUndisturbed() && log.compaction.lease.free,
   );
 }
 

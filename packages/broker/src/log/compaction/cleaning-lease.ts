@@ -21,7 +21,7 @@ export class CleaningLease {
 
   /** @returns what tells the holder to stop; null when the log cannot be had now */
   take(): AbortSignal | null {
-    if (this.#holder !== null || this.#pauses > 0) return null;
+    if (!this.free) return null;
     let leave = (): void => {};
     const gone = new Promise<void>((resolve) => {
       leave = resolve;
@@ -36,8 +36,9 @@ export class CleaningLease {
     this.#holder = null;
   }
 
-  get held(): boolean {
-    return this.#holder !== null;
+  /** Whether it can be had now. */
+  get free(): boolean {
+    return this.#holder === null && this.#pauses === 0;
   }
 
   /** Tells the holder to stop, without waiting for it. */

@@ -90,10 +90,19 @@ export class LogCleaner {
    * @returns false when no log was dirty enough
    */
   async cleanOnce(): Promise<boolean> {
-    const candidate = await this.#dirtiest();
-    const cleaned = candidate !== null && (await this.#clean(candidate));
+    const cleaned = await this.#cleanDirtiest();
     await this.#retain();
     return cleaned;
+  }
+
+  async #cleanDirtiest(): Promise<boolean> {
+    for (;;) {
+      const candidate = await this.#dirtiest();
+      if (candidate === null || this.#stopping.signal.aborted) return false;
+      const signal = candidate.log.compaction.lease.take();
+      if (signal !== null) return this.#clean(candidate, signal);
+      // Another lane has come to the same one, or it is about to be cut: there may be others.
+    }
   }
 
   /** As many lanes as there are threads. One that is too many ends by itself. */
@@ -161,7 +170,7 @@ export class LogCleaner {
     return (
       !this.#stopping.signal.aborted &&
       log.config.cleanupPolicy.includes('compact') &&
-      !log.compaction.lease.held &&
+      log.compaction.lease.free &&
       !this.#uncleanable.has(log)
     );
   }
@@ -177,13 +186,11 @@ export class LogCleaner {
     }
   }
 
-  async #clean({ log, dirt }: Candidate): Promise<boolean> {
+  async #clean({ log, dirt }: Candidate, signal: AbortSignal): Promise<boolean> {
     const { compaction } = log;
     const { environment, settings } = this.#options;
     const { clock, random, workers } = environment;
     const { threads, dedupeBufferBytes, loadFactor, ioBufferBytes, bytesPerSecond } = settings();
-    const signal = this.#stopping.signal.aborted ? null : compaction.lease.take();
-    if (signal === null) return false;
     const share = Math.max(1, threads);
     const beganAt = clock.now();
     try {
