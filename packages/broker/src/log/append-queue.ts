@@ -23,8 +23,8 @@ export interface QueuedAppend {
   readonly segment: Segment;
   readonly stored: StoredBatches;
   readonly firstOffset: number;
-  readonly nextOffset: number;
-  readonly recordCount: number;
+  /** Grows with appends that are put to this one while it waits. */
+  nextOffset: number;
   /** Transactions that markers among these batches abort; nearly always there are none. */
   readonly aborted: readonly AbortedTransaction[];
 }
@@ -69,6 +69,8 @@ export class AppendQueue {
     const sizeBytes = append.stored.sizeBytes;
     this.#pendingBytes += sizeBytes;
     this.#resources.budget.took(sizeBytes);
+    const last = this.#queued.at(-1);
+    if (last !== undefined && 'stored' in last && joins(last, append)) return;
     this.#enqueue(append);
   }
 
@@ -243,6 +245,19 @@ function plainRun(items: readonly (QueuedAppend | QueuedTask)[]): readonly Queue
     segment = item.segment;
   }
   return items as readonly QueuedAppend[];
+}
+
+/**
+ * Puts an append to the one that waits before it, when it continues that in the log and in memory: thousands of small ones
+ * may wait for a write, and what waits is what the collector of young objects moves.
+ * @returns false when it does not
+ */
+function joins(last: QueuedAppend, next: QueuedAppend): boolean {
+  if (last.segment !== next.segment || last.nextOffset !== next.firstOffset) return false;
+  if (last.aborted.length + next.aborted.length > 0) return false;
+  if (!last.stored.takeIn(next.stored)) return false;
+  last.nextOffset = next.nextOffset;
+  return true;
 }
 
 function settleTasks(items: readonly (QueuedAppend | QueuedTask)[]): void {

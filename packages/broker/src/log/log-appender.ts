@@ -162,7 +162,7 @@ export class LogAppender {
       const stored = this.#options.isFuture
         ? tails.storeAside(bytes)
         : tails.store(bytes, state.tail);
-      queue.append({ segment, stored, firstOffset, nextOffset, recordCount, aborted });
+      queue.append({ segment, stored, firstOffset, nextOffset, aborted });
     }
     return {
       firstOffset,

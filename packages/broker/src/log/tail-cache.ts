@@ -112,7 +112,7 @@ export class StoredBatches {
   /** @internal Where in the block. */
   readonly start: number;
   /** @internal */
-  readonly end: number;
+  end: number;
 
   constructor(block: Block, start: number, end: number) {
     block.memory.hold();
@@ -127,6 +127,18 @@ export class StoredBatches {
 
   get bytes(): Buffer {
     return this.block.memory.bytes.subarray(this.start, this.end);
+  }
+
+  /**
+   * Takes in what was stored right behind it, up to the size of an entry of the cache.
+   * @returns false when it lies elsewhere; true: `next` is released, and part of this
+   */
+  takeIn(next: StoredBatches): boolean {
+    const isBehind = next.block === this.block && next.start === this.end;
+    if (!isBehind || next.end - this.start > ENTRY_BYTES_MAX) return false;
+    this.end = next.end;
+    next.release();
+    return true;
   }
 
   /** Nobody reads `bytes` by this any more; to be left out if a write may still be running. */

@@ -130,6 +130,26 @@ test('what is written is one piece where batches lie side by side', () => {
   expect(buffersOf([])).toEqual([]);
 });
 
+test('what waits to be written takes in what lies right behind it, up to an entry of the cache', () => {
+  const cache = new TailCache(poisoned(), LIMIT_BYTES);
+  const [tail, other] = [new Tail(), new Tail()];
+  const all: Buffer[] = [];
+  const waiting: StoredBatches[] = [];
+  for (let n = 0; n < 400; n++) {
+    const bytes = Buffer.alloc(100, n);
+    all.push(bytes);
+    const stored = cache.store(bytes, tail);
+    cache.store(bytes, other).release();
+    if (waiting.at(-1)?.takeIn(stored) !== true) waiting.push(stored);
+  }
+  expect(waiting.length).toBeLessThan(20);
+  for (const { sizeBytes } of waiting) expect(sizeBytes).toBeLessThanOrEqual(16 * 1024);
+  for (let n = 0; n < 40; n++) put(cache, other, Buffer.alloc(BLOCK_BYTES, n), n, n + 1);
+  expect(Buffer.concat(waiting.map(({ bytes }) => bytes))).toEqual(Buffer.concat(all));
+  for (const each of waiting) each.release();
+  for (const { bytes } of waiting) expect(bytes.every((byte) => byte === 0xdb)).toBe(true);
+});
+
 test('slices that lie side by side are joined, others are not', () => {
   const memory = Buffer.from('abcdefghij');
   const slice = (from: number, to: number): Buffer => memory.subarray(from, to);
