@@ -14,7 +14,7 @@ const ONCE_FAILED = [
 ];
 
 /** The same of logs that are compacted; see docs/decisions/compaction.md. */
-const COMPACTED_ONCE_FAILED = [593, 872, 100_262];
+const COMPACTED_ONCE_FAILED = [593, 872, 100_262, 700_040, 700_085];
 
 test.each([
   ...ONCE_FAILED,

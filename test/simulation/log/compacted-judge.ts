@@ -52,7 +52,9 @@ export function identified(
       () =>
         `${log.name}: what is served at ${firstOffset} is nothing that compaction can make of what was appended there`,
     );
-    const isChanged = !found.batch.bytes.equals(bytes);
+    // Of a way that the log has left: the power has brought it back.
+    const isOld = !model.branch.includes(found.batch);
+    const isChanged = !isOld && !found.batch.bytes.equals(bytes);
     hold(
       !isChanged || firstOffset < model.compaction.reachMax,
       () => `${log.name}: ${firstOffset} was changed, above all that may be compacted`,

@@ -7,6 +7,7 @@
  * that reaches past the recovery point is recovered (recovery.ts).
  */
 import path from 'node:path';
+import { MalformedMessage } from '@odradek/protocol';
 import { ProducerStates } from '../core/producer-state/producer-states.ts';
 import { writeIndexes } from './append-queue.ts';
 import type { AtMost } from './at-most.ts';
@@ -366,7 +367,13 @@ class Loader {
     const options = this.#segmentOptions(base);
     const { environment, files } = this.#resources;
     const { disk } = environment;
-    return believeSegment(options, { disk, files, sizes: this.#sizes, nextBase });
+    try {
+      return await believeSegment(options, { disk, files, sizes: this.#sizes, nextBase });
+    } catch (error) {
+      // A batch says what no batch can say.
+      if (!(error instanceof MalformedMessage)) throw error;
+      return null;
+    }
   }
 
   /** Builds the indexes of a segment anew that is sound otherwise. */

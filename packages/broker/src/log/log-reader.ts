@@ -286,7 +286,7 @@ async function isTrue(
 ): Promise<boolean> {
   const prefix = Buffer.alloc(BATCH_PREFIX_BYTES);
   if ((await file.read(prefix, position)) < prefix.length) return false;
-  const first = baseOffset(prefix, 0);
+  const first = Number(prefix.readBigInt64BE(0)); // Whatever stands there.
   const sizeBytes = claimedSize(prefix, 0);
   const fits = sizeBytes >= BATCH_PREFIX_BYTES && sizeBytes <= segment.writtenBytes - position;
   return fits && first >= segment.baseOffset && first <= offset;

@@ -67,7 +67,7 @@ export class Segment {
   /** Largest timestamp so far, and the last offset of its batch; -1 when there is none. */
   maxTimestamp: number;
   offsetOfMaxTimestamp: number;
-  /** Entries were written to its index files, or spare room was cut off its log, since these were last forced to the medium. */
+  /** Entries were written to its index files or cut off, or spare room off its log, since these were last forced to the medium. */
   hasLooseIndexes = false;
   /** Its files are on their way to the medium: what is not loose any more may not be there yet. */
   isSyncing = false;

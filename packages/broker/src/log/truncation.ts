@@ -120,6 +120,7 @@ async function truncateIndexes(
     index.truncate(await indexes.get(index.entries), endOffset);
     await files.use(index.entries.path, (file) => index.entries.cutFile(file));
   }
+  segment.hasLooseIndexes = true; // Else what was cut off may be back once the segment is believed.
   await segment.transactionIndex?.truncate(files, endOffset);
 }
 
