@@ -14,7 +14,6 @@
  * sequences of idempotent producers (core/producer-state/), acks and min.insync.replicas.
  */
 import {
-  baseOffset,
   baseSequence,
   baseTimestamp,
   type Codec,
@@ -121,7 +120,9 @@ export function sizeOf(records: Buffer, at: number): number {
 }
 
 function checkFrame(batch: Buffer, config: LogConfig): void {
-  if (baseOffset(batch, 0) !== 0) throw invalid(`a batch with base offset ${baseOffset(batch, 0)}`);
+  // As two halves: a client may have put there what is no offset at all.
+  if (batch.readInt32BE(0) !== 0 || batch.readInt32BE(4) !== 0)
+    throw invalid(`a batch with base offset ${batch.readBigInt64BE(0)}`);
   if (batch.length > config.maxMessageBytes) throw tooLarge('a batch of', batch.length, config);
   if (!checksumMatches(batch, 0))
     throw new KafkaError('CORRUPT_MESSAGE', 'the checksum of a record batch does not match');

@@ -72,6 +72,11 @@ describe('refused', () => {
     ['a batch and no batch', 'CORRUPT_MESSAGE', Buffer.concat([batchOf(), Buffer.alloc(30)])],
     ['a message of magic 1', 'INVALID_RECORD', legacy],
     ['a base offset', 'INVALID_RECORD', batchOf({ baseOffset: 1 })],
+    [
+      'what is no offset',
+      'INVALID_RECORD',
+      changed((batch) => batch.writeBigInt64BE(0x7fffffff_ffffffffn, 0)),
+    ],
     ['a flipped bit in the header', 'CORRUPT_MESSAGE', flipped(30)],
     ['a flipped bit in a record', 'CORRUPT_MESSAGE', flipped(70)],
     ['a flipped bit in the checksum', 'CORRUPT_MESSAGE', flipped(18)],
