@@ -37,6 +37,7 @@ import {
 } from './recovery.ts';
 import { scanBatches } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
+import { SegmentSplit } from './split-segment.ts';
 
 export interface LoadOptions {
   readonly folder: string;
@@ -74,7 +75,13 @@ export interface LoadedLog {
 const SIDE_SUFFIXES = [SUFFIX.offsetIndex, SUFFIX.timeIndex, SUFFIX.transactionIndex];
 
 export async function loadLog(resources: LogResources, options: LoadOptions): Promise<LoadedLog> {
-  return new Loader(resources, options).load();
+  for (;;) {
+    try {
+      return await new Loader(resources, options).load();
+    } catch (error) {
+      if (!(error instanceof SegmentSplit)) throw error; // Each time there is one more segment.
+    }
+  }
 }
 
 class Loader {
@@ -283,8 +290,12 @@ class Loader {
       const tail = {
         restore: isLast ? (this.#options.restore ?? null) : null,
         offsetLimit: bases[index + 1] ?? Number.POSITIVE_INFINITY,
+        splits: this.#mayHaveGapsAt(base),
       };
-      const { segment, cutBytes } = await this.#recoverOne(base, state, tail);
+      const { segment, cutBytes } = await this.#recoverOne(base, state, tail).catch((error) => {
+        if (progress) progress.segmentsLeft -= bases.length - index;
+        throw error;
+      });
       segments.push(segment);
       if (progress) {
         progress.segmentsLeft -= 1;
@@ -389,7 +400,11 @@ class Loader {
     environment.log.warn('rebuilding the indexes of a segment', { folder, segment: base });
     // Its transaction index depends on what was open when it began.
     const producers = await this.#replayed(await snapshots.latestUpTo(base), before, base);
-    const tail = { restore: null, offsetLimit: nextBase ?? Number.POSITIVE_INFINITY };
+    const tail = {
+      restore: null,
+      offsetLimit: nextBase ?? Number.POSITIVE_INFINITY,
+      splits: this.#mayHaveGapsAt(base),
+    };
     const { segment } = await this.#recoverOne(base, { producers, epochs }, tail);
     // The next start will believe it as well, so it must be as lasting as the others.
     await this.#sync(segment);

@@ -15,6 +15,7 @@ import type { LogResources } from './log-resources.ts';
 import { readIfThere } from './read-if-there.ts';
 import { scanBatches, type VisitBatch } from './scan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
+import { SegmentSplit, splitSegment } from './split-segment.ts';
 import { type AbortedTransaction, noteBatch } from './transaction-index.ts';
 
 export interface RecoveredSegment {
@@ -37,15 +38,20 @@ export interface SegmentTail {
    * left: it was cut, and came back with the length of the file.
    */
   readonly offsetLimit: number;
+  /** Whether what is too far behind the base becomes a segment of its own; else it is cut, as damaged. */
+  readonly splits: boolean;
 }
 
-/** Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more. */
+/**
+ * Recovers one segment, feeding `state` with its batches. Its transaction index is not there any more.
+ * @throws SegmentSplit when it has become two: all that was gathered of the log is worth nothing then
+ */
 export async function recoverSegment(
   resources: LogResources,
   options: SegmentOptions,
   config: LogConfig,
   state: DerivedState,
-  { restore, offsetLimit }: SegmentTail,
+  { restore, offsetLimit, splits }: SegmentTail,
 ): Promise<RecoveredSegment> {
   const segment = new Segment(options);
   const { files } = resources;
@@ -56,11 +62,16 @@ export async function recoverSegment(
     aborted = [];
   };
   let foundBytes = 0;
+  let splitOffset: number | null = null;
   const soundBytes = await files.use(segment.logPath, async (file) => {
     foundBytes = await file.sizeBytes();
     const visit: VisitBatch = (facts, buffer, at) => {
       if (facts.firstOffset < segment.nextOffset) return false;
-      if (!segment.covers(facts.lastOffset) || facts.lastOffset >= offsetLimit) return false;
+      if (facts.lastOffset >= offsetLimit) return false;
+      if (!segment.covers(facts.lastOffset)) {
+        if (splits && segment.sizeBytes > 0) splitOffset = facts.firstOffset;
+        return false;
+      }
       segment.append(facts, config.indexIntervalBytes);
       noteEpoch(state.epochs, facts.leaderEpoch, facts.firstOffset);
       const batch = producerBatchOf(buffer, at);
@@ -73,6 +84,7 @@ export async function recoverSegment(
       { from: 0, to: foundBytes, verify: true, between: saveAborted },
       visit,
     );
+    if (splitOffset !== null) return end;
     if (end < foundBytes) await file.truncate(end);
     if (restore === null) return end;
     const { nextOffset } = segment;
@@ -81,6 +93,10 @@ export async function recoverSegment(
     await scanBatches(file, { from: end, to, verify: true, between: saveAborted }, visit);
     return end;
   });
+  if (splitOffset !== null) {
+    await splitSegment(resources, segment, soundBytes, splitOffset);
+    throw new SegmentSplit();
+  }
   segment.finish();
   segment.writtenBytes = segment.sizeBytes;
   // Also where they are found right: who was killed may have left them to the system alone.
