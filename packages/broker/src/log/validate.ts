@@ -152,7 +152,7 @@ function checkedRecords(
   const isHurried = pace === 'at-once';
   if (isHurried && batch.length > UNFOLDED_AT_ONCE_BYTES[codec]) return null;
   // What is packed anew needs its records for longer than borrowed memory has them.
-  const unfold = isHurried && wanted === codec ? decompressLent : decompressSync;
+  const unfold = wanted === codec ? decompressLent : decompressSync;
   const section = codec === 'none' ? null : unfolded(batch, codec, isHurried, unfold);
   if (isHurried && section === undefined) return null;
   const from = section ?? batch;
@@ -162,9 +162,11 @@ function checkedRecords(
   }
   const start = section ? 0 : RECORD_BATCH_OVERHEAD;
   const survey = surveyRecords(from, start, from.length, recordCount(batch, 0));
+  // Borrowed memory may be gone after the next line, which can unfold the batch once more.
+  const kept = wanted === codec ? null : from.subarray(start);
   const largest = checkRules(batch, survey, config, wallTimeMs);
   if (wanted !== codec || !survey.countsUp)
-    return rebuilt(batch, from.subarray(start), survey, wanted, largest, config);
+    return rebuilt(batch, kept, survey, wanted, largest, config);
   const isStamped = timestampType(batch, 0) === 'LogAppendTime';
   if (isStamped || maxTimestamp(batch, 0) !== largest) setCreateTime(batch, 0, largest);
   return batch;
@@ -209,25 +211,31 @@ function checkRules(
   return Math.max(-1, largest);
 }
 
-/** The batch in another codec, or with offsets that count up. */
+/**
+ * The batch in another codec, or with offsets that count up.
+ * @param section its records, uncompressed; null: to be unfolded again
+ */
 function rebuilt(
   batch: Buffer,
-  section: Buffer,
+  section: Buffer | null,
   survey: Readonly<RecordSurvey>,
   codec: Codec,
   largest: number,
   config: LogConfig,
 ): Buffer {
-  const isReusable =
+  const reusable =
+    section !== null &&
     survey.countsUp &&
     !survey.hasAttributes &&
     // The base is the first record's timestamp, in what Kafka builds.
     survey.firstTimestampDelta === 0 &&
     timestampType(batch, 0) === 'CreateTime' &&
-    !hasDeleteHorizon(batch, 0);
+    !hasDeleteHorizon(batch, 0)
+      ? section
+      : null;
   const level = levelOf(codec, config);
-  const anew = isReusable
-    ? repackBatch(batch, section, { codec, maxTimestamp: largest, ...level })
+  const anew = reusable
+    ? repackBatch(batch, reusable, { codec, maxTimestamp: largest, ...level })
     : encodedAnew(batch, codec, level);
   if (anew.length > config.maxMessageBytes) throw tooLarge(`as ${codec}`, anew.length, config);
   return anew;

@@ -69,8 +69,7 @@ export function decompressSync(
 
 /**
  * As `decompressSync`, into memory that is used again: what it gives is there until the next call of this module. For
- * bytes that are looked through at once; with a `limitBytes` above {@link LENT_BYTES_MAX}, or for what is unusual, it is new memory
- * after all.
+ * bytes that are looked through at once. What becomes more than {@link LENT_BYTES_MAX}, or is unusual, is new memory after all.
  */
 export function decompressLent(
   codec: Codec,
@@ -78,11 +77,21 @@ export function decompressLent(
   options: Pick<DecompressOptions, 'limitBytes'> = {},
 ): Buffer {
   const { limitBytes = DEFAULT_DECOMPRESSED_LIMIT_BYTES } = options;
-  const lent =
-    codec === 'none' || limitBytes > LENT_BYTES_MAX
-      ? null
-      : implementations[codec].decompressLent(bytes, limitBytes);
+  const lent = codec === 'none' ? null : inLentMemory(codec, bytes, limitBytes);
   return lent ?? decompressSync(codec, bytes, { limitBytes });
+}
+
+function inLentMemory(
+  codec: Exclude<Codec, 'none'>,
+  bytes: Buffer,
+  limitBytes: number,
+): Buffer | null {
+  try {
+    return implementations[codec].decompressLent(bytes, Math.min(limitBytes, LENT_BYTES_MAX));
+  } catch (error) {
+    if (error instanceof DecompressionLimitExceeded && limitBytes > LENT_BYTES_MAX) return null;
+    throw error;
+  }
 }
 
 function withinLimit(bytes: Buffer, limitBytes: number): Buffer {

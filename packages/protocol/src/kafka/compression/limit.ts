@@ -37,7 +37,7 @@ export interface CodecImplementation {
 }
 
 /** The most that is unfolded into memory that is used again. */
-export const LENT_BYTES_MAX = 512 * 1024;
+export const LENT_BYTES_MAX = 2 * 1024 * 1024;
 
 /** A block would take more bytes than its reader allows, and was not decompressed. */
 export class DecompressionLimitExceeded extends ProtocolError {

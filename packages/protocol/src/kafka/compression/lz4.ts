@@ -76,7 +76,7 @@ export const lz4: CodecImplementation = {
     }
   },
   decompressLent(bytes, limitBytes) {
-    const frame = readLz4Frame(bytes, Number.MAX_SAFE_INTEGER, 2); // What comes out is bounded below.
+    const frame = readLz4Frame(bytes, limitBytes, 2); // What is too much is seen before it is unfolded.
     if (frame.linkedOrChecked) return null;
     const unfolded = new UnfoldedBlocks(limitBytes);
     for (const { start, end, stored } of frame.blocks) {
