@@ -4,15 +4,22 @@
  */
 import type { IndexEntries } from './index-entries.ts';
 import type { OpenFiles } from './open-files.ts';
+import { Recency, type Recent } from './recency.ts';
 
 /** Default bound for the entries in memory, all logs together. */
 export const INDEX_CACHE_BYTES = 32 * 1024 * 1024;
 
+interface Held extends Recent<Held> {
+  readonly entries: IndexEntries;
+  /** That they were last counted with. */
+  bytes: number;
+}
+
 export class IndexCache {
   readonly #files: OpenFiles;
   readonly #limitBytes: number;
-  /** Least recently used first, with the bytes that each was last counted with. */
-  readonly #held = new Map<IndexEntries, number>();
+  readonly #held = new Map<IndexEntries, Held>();
+  readonly #recency = new Recency<Held>();
   readonly #loading = new Map<IndexEntries, Promise<void>>();
   #bytes = 0;
 
@@ -48,8 +55,12 @@ export class IndexCache {
 
   /** Forgets an index whose file is gone. */
   drop(entries: IndexEntries): void {
-    this.#bytes -= this.#held.get(entries) ?? 0;
-    this.#held.delete(entries);
+    const held = this.#held.get(entries);
+    if (held !== undefined) {
+      this.#bytes -= held.bytes;
+      this.#held.delete(entries);
+      this.#recency.remove(held);
+    }
     entries.evict();
   }
 
@@ -64,12 +75,20 @@ export class IndexCache {
   }
 
   #touch(entries: IndexEntries): void {
-    this.#bytes += entries.residentBytes - (this.#held.get(entries) ?? 0);
-    this.#held.delete(entries);
-    this.#held.set(entries, entries.residentBytes);
-    for (const oldest of this.#held.keys()) {
-      if (this.#bytes <= this.#limitBytes || oldest === entries) break;
-      this.drop(oldest);
+    let held = this.#held.get(entries);
+    if (held === undefined) {
+      held = { entries, bytes: 0, older: null, newer: null };
+      this.#held.set(entries, held);
+      this.#recency.add(held);
+    } else {
+      this.#recency.use(held);
+    }
+    this.#bytes += entries.residentBytes - held.bytes;
+    held.bytes = entries.residentBytes;
+    while (this.#bytes > this.#limitBytes) {
+      const { oldest } = this.#recency;
+      if (oldest === null || oldest === held) break;
+      this.drop(oldest.entries);
     }
   }
 }

@@ -4,6 +4,7 @@
  * is the longest unused of too many; nobody above holds one between two operations.
  */
 import type { Disk, DiskFile } from '@odradek/runtime';
+import { Recency, type Recent } from './recency.ts';
 
 /** Default for the files open at once; what comes above it waits for one that is not in use. */
 export const OPEN_FILES_MAX = 500;
@@ -19,7 +20,7 @@ export interface FileInUse {
   readonly file: DiskFile;
 }
 
-interface OpenFile {
+interface OpenFile extends Recent<OpenFile> {
   readonly key: string;
   readonly opening: Promise<DiskFile>;
   file: DiskFile | null;
@@ -31,8 +32,9 @@ interface OpenFile {
 export class OpenFiles {
   readonly #disk: Disk;
   readonly #limit: number;
-  /** Least recently used first. */
   readonly #open = new Map<string, OpenFile>();
+  /** All of them. */
+  readonly #recency = new Recency<OpenFile>();
   /** Uses that wait for a file to fall idle, in order. */
   readonly #waiting: (() => void)[] = [];
   /** Files that left the table and are not closed yet. */
@@ -122,12 +124,13 @@ export class OpenFiles {
     let entry = this.#open.get(key);
     if (entry === undefined) {
       const opening = this.#disk.open(path, mode);
-      entry = { key, opening, file: null, users: 0, dropped: false };
+      entry = { key, opening, file: null, users: 0, dropped: false, older: null, newer: null };
       this.#remember(entry);
+      this.#open.set(key, entry);
+      this.#recency.add(entry);
     } else {
-      this.#open.delete(key); // To the end: it is the most recently used now.
+      this.#recency.use(entry);
     }
-    this.#open.set(key, entry);
     entry.users += 1;
     return entry;
   }
@@ -139,7 +142,7 @@ export class OpenFiles {
       },
       () => {
         // Whoever asked hears of the failure; the next use tries again.
-        if (this.#open.get(entry.key) === entry) this.#open.delete(entry.key);
+        if (this.#open.get(entry.key) === entry) this.#forget(entry);
       },
     );
   }
@@ -148,7 +151,7 @@ export class OpenFiles {
   #makeRoom(): boolean {
     if (this.#open.size + this.#leavingCount >= this.#limit + CLOSING_FILES_MAX) return false;
     if (this.#open.size < this.#limit) return true;
-    for (const entry of this.#open.values()) {
+    for (let entry = this.#recency.oldest; entry !== null; entry = entry.newer) {
       if (entry.users > 0) continue;
       void this.#drop(entry);
       return true;
@@ -158,10 +161,15 @@ export class OpenFiles {
 
   /** Takes a file out of the table. Resolves when it is closed, or at once if that is left to its last user. */
   #drop(entry: OpenFile): Promise<void> {
-    this.#open.delete(entry.key);
+    this.#forget(entry);
     entry.dropped = true;
     this.#leavingCount += 1;
     return this.#closeUnused(entry);
+  }
+
+  #forget(entry: OpenFile): void {
+    this.#open.delete(entry.key);
+    this.#recency.remove(entry);
   }
 
   async #closeUnused(entry: OpenFile): Promise<void> {
