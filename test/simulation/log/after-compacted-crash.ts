@@ -35,7 +35,10 @@ export async function judgeOpenedCompacted(
   for (const each of [model.branch, cutFrom ?? []]) excuseAborted(model, each);
   expectCompacted(model, log, { way, found, promised, wallTimeMs, rules });
   excuseMissing(model, way, found);
-  model.compaction.reachMax = Math.min(model.compaction.reachMax, end);
+  // What was compacted on another way may be back.
+  const changed = found.findLast(({ batch, bytes }) => !batch.bytes.equals(bytes));
+  const reach = Math.max(model.compaction.reachMax, (changed?.batch.lastOffset ?? -1) + 1);
+  model.compaction.reachMax = Math.min(reach, end);
   adoptWay(model, log, way);
   log.updateHighWatermark(end);
   await expectCompactedAnswers(model, log, { way: model.branch, found }, () => true);
@@ -59,7 +62,8 @@ function wayOf(
     const from = filled.at(-1)?.lastOffset ?? -1;
     const between: ModelBatch[] = [];
     let at = batch.previous;
-    for (; at !== null && at.firstOffset > from; at = at.previous) between.unshift(at);
+    for (; at !== null && at.firstOffset > from; at = at.previous)
+      if (!model.compaction.lost.has(at)) between.unshift(at);
     filled.push(...between, batch);
   }
   const there = new Set(found.map(({ batch }) => batch));
@@ -67,6 +71,7 @@ function wayOf(
     there.has(batch) || batch.lastOffset < Math.max(promised, compaction.reachMax);
   // What is behind the last one that is there was lost, not compacted.
   const kept = filled.filter(isKept);
+  for (const batch of filled) if (!isKept(batch)) compaction.lost.add(batch);
   for (const batch of branch.filter(({ lastOffset }) => lastOffset < promised)) {
     hold(
       kept.includes(batch) || kept.length === 0 || batch.lastOffset < log.logStartOffset,
@@ -76,7 +81,10 @@ function wayOf(
   return kept;
 }
 
-/** Something of a producer is missing, and the power may have taken it, or the marker that it went by. */
+/**
+ * Something of a producer is missing, and the power may have taken it, or the marker that it went by; or what it wrote
+ * last, for which compaction had dropped what it wrote before.
+ */
 function lacksProducers(
   way: readonly ModelBatch[],
   found: readonly Found[],
@@ -84,10 +92,15 @@ function lacksProducers(
 ): boolean {
   const there = new Set(found.map(({ batch }) => batch));
   const outcomes = outcomesOf(way);
+  const newest = new Map(
+    way.flatMap((batch) => (batch.records.length > 0 ? [[batch.producer?.id, batch]] : [])),
+  );
   return way.some(
     (batch) =>
       batch.producer !== null &&
       !there.has(batch) &&
-      (batch.lastOffset >= promised || outcomes.get(batch) === 'open'),
+      (batch.lastOffset >= promised ||
+        outcomes.get(batch) === 'open' ||
+        newest.get(batch.producer.id) === batch),
   );
 }

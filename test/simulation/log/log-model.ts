@@ -71,6 +71,8 @@ export class CompactionNotes {
   readonly reachedSinceMs = new Map<ModelRecord, number>();
   /** Records that were gone, for good reasons, before a cut or a crash took these reasons away. */
   readonly excused = new Set<ModelRecord>();
+  /** Batches that a loss of power took out of the midst of the log. */
+  readonly lost = new Set<ModelBatch>();
 }
 
 export class LogModel {

@@ -225,7 +225,7 @@ async function expectServedCompacted(
   }
 }
 
-/** All of the log, unless a compaction begins while it is read: then it was never there all at once. */
+/** All of the log, unless a compaction begins or ends while it is read: then it was never there all at once. */
 async function expectWholeCompacted(
   { environment, config, passes }: Worker,
   model: LogModel,
@@ -235,10 +235,12 @@ async function expectWholeCompacted(
   const { branch } = model;
   const { logStartOffset: start, logEndOffset: end } = log;
   const began = passes?.();
+  const { cleanedUpTo } = log.compaction;
   const isUndisturbed = (): boolean =>
     model.branch === branch &&
     log.logStartOffset === start &&
     log.logEndOffset === end &&
+    log.compaction.cleanedUpTo === cleanedUpTo &&
     passes?.() === began;
   const served = await readWhole(log, start, true);
   if (!isUndisturbed()) return;

@@ -329,13 +329,13 @@ export class PartitionLog {
     const { segments } = this.#state;
     // Compaction has to do with the other segments only.
     if (offset >= segments.active.baseOffset) return this.#alone(cut);
-    return this.compaction.paused(() => this.#alone(cut));
+    return this.compaction.paused(Math.max(0, offset), () => this.#alone(cut));
   }
 
   /** Drops everything and goes on at `offset`. */
   truncateFullyAndStartAt(offset: number): Promise<void> {
     const restart = () => this.#flush.cut(() => restartLog(this.#parts, offset));
-    return this.compaction.paused(() => this.#alone(restart));
+    return this.compaction.paused(offset, () => this.#alone(restart));
   }
 
   /**

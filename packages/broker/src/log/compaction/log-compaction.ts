@@ -37,16 +37,23 @@ export class LogCompaction {
     this.#forceBelow = forceBelow;
   }
 
-  /** Cuts the log while nobody compacts it; what comes in place of what went is dirty. */
-  async paused(cut: () => Promise<void>): Promise<void> {
+  /**
+   * Cuts the log to end at `offset` while nobody compacts it; what comes in place of what went is dirty. A crash in the midst of it may
+   * leave any part of the log, which must not count as clean.
+   */
+  async paused(offset: number, cut: () => Promise<void>): Promise<void> {
     await this.lease.pause();
     try {
+      await this.#isDirtyFrom(offset);
       await cut();
-      const { baseOffset } = this.#parts.state.segments.active;
-      if (this.cleanedUpTo !== null && this.cleanedUpTo > baseOffset) await this.moveTo(baseOffset);
+      await this.#isDirtyFrom(this.#parts.state.segments.active.baseOffset);
     } finally {
       this.lease.resume();
     }
+  }
+
+  async #isDirtyFrom(offset: number): Promise<void> {
+    if (this.cleanedUpTo !== null && this.cleanedUpTo > offset) await this.moveTo(offset);
   }
 
   get config(): LogConfig {
@@ -84,12 +91,14 @@ export class LogCompaction {
 
   /**
    * Resolves when everything below `offset`, where a segment begins, is on the medium with its indexes. What was
-   * flushed long ago must not go on account of a newer record that a loss of power may take.
+   * flushed long ago must not go on account of a newer record that a loss of power may take; and the checkpoint says
+   * so: a start that read it again would go by a snapshot from before, and miss the markers that were dropped since.
    */
   async settled(offset: number): Promise<void> {
-    const { queue, state } = this.#parts;
+    const { queue, state, checkpoint } = this.#parts;
     await queue.task(() => Promise.resolve());
     await this.#condition.guarded(() => this.#forceBelow(offset, state.generation));
+    await checkpoint();
     this.#condition.requireOpen();
   }
 
