@@ -13,4 +13,6 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 300_000,
   maxWorkers: 1,
+  // A test that fails may leave its clients open, and they go on trying.
+  forceExit: true,
 };
