@@ -15,7 +15,6 @@ const binary =
 export const equal = binary(0x46);
 export const less = binary(0x49);
 export const more = binary(0x4b);
-export const atMost = binary(0x4d);
 export const atLeast = binary(0x4f);
 export const plus = binary(0x6a);
 export const minus = binary(0x6b);
