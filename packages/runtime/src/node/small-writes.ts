@@ -66,6 +66,8 @@ export interface SmallWritesOptions {
   /** So many small writes that begin beside others within a second are worth a thread. */
   readonly crowdCount?: number;
   readonly idleMs?: number;
+  /** URL of what the thread runs, in place of what is built. */
+  readonly program?: string;
 }
 
 /** What is known of an order beside what the ring says. */
@@ -95,6 +97,8 @@ export class SmallWriter {
   #watchedFrom = 0;
   /** The thread has begun. What is taken before waits for it. */
   isReady = false;
+  /** It has been ready once. */
+  hasBegun = false;
 
   /**
    * @param program URL of what the thread runs
@@ -114,6 +118,7 @@ export class SmallWriter {
     this.#worker.unref();
     this.#worker.on('message', () => {
       this.isReady = true;
+      this.hasBegun = true;
       this.#settle();
     });
     this.#worker.on('error', () => undefined); // It ends, and what it leaves is written by the pool.
@@ -234,7 +239,7 @@ export class SmallWriter {
 export class SmallWrites {
   readonly #crowdCount: number;
   readonly #idleMs: number;
-  /** What the thread runs; null: there is none that runs without a loader. undefined: not looked for. */
+  /** What the thread runs; null: there is none that runs without a loader, or it could not begin. undefined: not looked for. */
   #program: string | null | undefined;
   #writer: SmallWriter | null = null;
   /** Small writes that are in the pool. */
@@ -246,6 +251,7 @@ export class SmallWrites {
   constructor(options: SmallWritesOptions = {}) {
     this.#crowdCount = options.crowdCount ?? CROWD_COUNT;
     this.#idleMs = options.idleMs ?? IDLE_WRITER_MS;
+    this.#program = options.program;
   }
 
   get hasThread(): boolean {
@@ -279,18 +285,21 @@ export class SmallWrites {
     this.#crowdedCount += 1;
     if (this.#crowdedCount < this.#crowdCount) return;
     this.#crowdedCount = 0;
-    this.#program ??= builtModule(import.meta.url.replace(/\.(ts|js)$/, '-thread.$1'));
+    if (this.#program === undefined)
+      this.#program = builtModule(import.meta.url.replace(/\.(ts|js)$/, '-thread.$1'));
     if (this.#program !== null) this.#begin(this.#program);
   }
 
   #begin(program: string): void {
     const idle = setInterval(() => {
-      if (!this.#isUsed && writer.isIdle) void writer.end();
+      if (!this.#isUsed && writer.isReady && writer.isIdle) void writer.end();
       this.#isUsed = false;
     }, this.#idleMs).unref();
     const writer = new SmallWriter(program, () => {
       clearInterval(idle);
       this.#writer = null;
+      // Where there is no room for another thread, say: trying again with each crowd would cost more than the pool.
+      if (!writer.hasBegun) this.#program = null;
     });
     this.#isUsed = true;
     this.#writer = writer;

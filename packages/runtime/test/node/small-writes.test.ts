@@ -224,6 +224,34 @@ test('a crowd of small writes begins a thread, which ends when there are no more
   for (const file of files) await file.close();
 });
 
+test('a thread that cannot begin is tried once, and the pool does its work', async () => {
+  const tried = join(folder, 'tried');
+  const program = programOf(`
+    import { appendFileSync } from 'node:fs';
+    appendFileSync('${tried}', 'once ');
+    throw new Error('no room');`);
+  const smallWrites = new SmallWrites({ crowdCount: 1, program });
+  const { fd, path } = open();
+  const crowd = async (): Promise<void> => {
+    await Promise.all(
+      [0, 1, 2].map(
+        (position) =>
+          new Promise<void>((done) => {
+            const buffers = [Buffer.from('x')];
+            smallWrites.write({ fd, buffers, position, written: () => done() }, 1);
+          }),
+      ),
+    );
+  };
+  await crowd();
+  expect(smallWrites.hasThread).toBe(true);
+  while (smallWrites.hasThread) await aWhile();
+  await crowd();
+  expect(smallWrites.hasThread).toBe(false);
+  expect(readFileSync(path, 'utf8')).toBe('xxx');
+  expect(readFileSync(tried, 'utf8')).toBe('once ');
+});
+
 test('files whose writes are durable by themselves keep out of it', async () => {
   const smallWrites = new SmallWrites({ crowdCount: 1 });
   const disk = nodeDisk(smallWrites);
