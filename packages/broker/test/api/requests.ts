@@ -1,7 +1,7 @@
 /** Requests to the brokers of a test's cluster, as over a connection: encoded and decoded at the version that is asked for. */
 import type { Api, BodyOf, InputOf, Message } from '@odradek/protocol';
-import { PRESENT } from '../../src/network/peer-presence.ts';
 import type { TestCluster } from '../controller/cluster.ts';
+import { ask as askHandler } from './ask.ts';
 
 /** @param clusterNow the cluster of the test that runs */
 export function requestsTo(clusterNow: () => TestCluster) {
@@ -28,20 +28,8 @@ export function requestsTo(clusterNow: () => TestCluster) {
     const cluster = clusterNow();
     const registered = cluster.broker(id).registry.find(api.key);
     if (registered === undefined) throw new Error(`${api.name} is not served`);
-    const request = api.request.decode(api.request.encode(body, version), version);
     let answered = false;
-    const pending = Promise.resolve(
-      registered.handle(request, {
-        apiVersion: version,
-        clientId: 'test',
-        correlationId: 1,
-        listenerName,
-        peerHost: 'here',
-        principal: 'User:ANONYMOUS',
-        connectionId: 'c',
-        presence: PRESENT,
-      }),
-    ).finally(() => {
+    const pending = askHandler(registered, api, version, body, { listenerName }).finally(() => {
       answered = true;
     });
     if (passMs > 0) {
@@ -49,8 +37,7 @@ export function requestsTo(clusterNow: () => TestCluster) {
       cluster.time.pass(passMs);
     }
     await cluster.until(() => answered, `an answer to ${api.name}`);
-    const bytes = Buffer.concat(registered.api.response.encodeChunks(await pending, version));
-    return api.response.decode(bytes, version) as BodyOf<Res>;
+    return pending;
   }
 
   return { start, ask };
